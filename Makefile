@@ -1,0 +1,50 @@
+# Every target brings what it needs; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export STACKYARD_CACHE ?= $(HOME)/.cache/stackyard
+RUN := .venv/bin/python -m
+STACK ?= dev
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: .venv/.synced ## Fresh machine to a cited answer from the exported URL (STACK=dev)
+	@$(RUN) stackyard up --stack $(STACK)
+
+down: .venv/.synced ## Stop everything and keep the data
+	@$(RUN) stackyard down --stack $(STACK)
+
+tools: .venv/.synced ## Provide the pinned tools: docker, kind, kubectl, helm, pulumi
+	@$(RUN) tools
+
+test: check unit contract integration e2e ## Fresh machine to all tiers passed
+	@echo "all tiers passed"
+
+check: .venv/.synced ## Format, lint and types
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+unit: .venv/.synced ## The rooms by themselves, no network but loopback
+	@$(RUN) pytest tests -q -m "not integration and not cluster and not e2e" --ignore=tests/contract
+
+contract: .venv/.synced ## Between the rooms, and against the outside's contracts
+	@$(RUN) pytest tests/contract -q -m "not integration and not cluster and not e2e"
+
+integration: .venv/.synced ## Real HTTP against processes on this machine
+	@$(RUN) pytest tests -q -m integration
+
+e2e: .venv/.synced ## Journeys on a real kind cluster of their own
+	@$(RUN) pytest tests -q -m "cluster or e2e"
+
+fix: .venv/.synced ## Format and repair what ruff can
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+figures: .venv/.synced ## Measure, and write bench/results/*.json
+	@$(RUN) bench
+
+.venv/.synced: pyproject.toml uv.lock
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet && touch .venv/.synced
+
+.PHONY: help up down tools test check unit contract integration e2e fix figures

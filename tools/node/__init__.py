@@ -1,0 +1,1 @@
+"""Images that no reachable registry has: the kind node, the Python base, the registry."""
