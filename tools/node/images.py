@@ -35,7 +35,8 @@ NODE_PACKAGES = (
     "containernetworking-plugins,netbase,hostname,busybox"
 )
 BASE_PACKAGES = "python3,ca-certificates,libgomp1,libstdc++6,tzdata"
-LEFT_OUT = ("man", "doc", "locale", "info", "lintian")
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
+LEFT_OUT = ("share/man", "share/doc", "share/locale", "share/info", "share/lintian")
 
 # what kind v0.32.0 would pull for this Kubernetes (kind's pkg/build/nodeimage/const_*.go, kubeadm)
 CONTROL_PLANE = {
@@ -72,7 +73,7 @@ def ensure_images(node: str, base: str, registry: str, qdrant: str) -> dict[str,
             )
             raise MissingOnMachine(message)
         install_packages(["mmdebstrap"])
-        base_key = _hash(BASE_PACKAGES, *map(getsource, (_bootstrap, _build_base)))
+        base_key = _hash(BASE_PACKAGES, *LEFT_OUT, *map(getsource, (_bootstrap, _build_base)))
         _ensure(BASE_IMAGE, base_key, 40, _build_base)
         _ensure(REGISTRY_IMAGE, _hash(base_key, getsource(_build_registry)), 5, _build_registry)
         binaries = node_binaries()
@@ -169,9 +170,11 @@ def _run(*command: str | Path, **environment: str) -> None:
 
 def _bootstrap(target: Path, packages: str) -> None:
     """Make a Debian 12 root file system as a tar."""
-    slim = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
+    slim = [f"--dpkgopt=path-exclude=/usr/{folder}/*" for folder in LEFT_OUT]
     _run(
-        *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"),
+        *("mmdebstrap", "--quiet", "--variant=minbase"),
+        # without usr-is-merged the package usrmerge comes, and with it 50 MB of perl
+        *(f"--hook-dir={MERGED_USR}", f"--include=usr-is-merged,{packages}"),
         '--aptopt=APT::Install-Recommends "false"',
         *slim,
         *("bookworm", target),

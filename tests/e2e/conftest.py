@@ -1,0 +1,64 @@
+"""The stack that the journeys share, in the order of their numbers; removed at the end."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.yard import Yard
+from tools.paths import cache_dir
+
+# the version whose pages tests/e2e/questions.json was read from
+MANUAL = "developers-reference=12.18"
+
+
+@pytest.fixture(scope="session")
+def yard() -> Iterator[Yard]:
+    """A stack up and ready; the machine has nothing of it afterwards, whatever happened."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="e2e-", dir=cache_dir()))
+    yard = Yard(stack="e2e", home=home)
+    config = Path(__file__).parents[2] / "Pulumi.e2e.yaml"
+    try:
+        yard.stackyard("up", timeout=3000)
+        yield yard
+    finally:
+        remove(yard)
+        config.unlink(missing_ok=True)
+
+
+def remove(yard: Yard) -> None:
+    """Take everything of a stack away; what a journey left half-done must not stop it."""
+    try:
+        yard.stackyard("down", "--delete-data", "--yes", timeout=600)
+    finally:
+        shutil.rmtree(yard.home, ignore_errors=True)
+
+
+@pytest.fixture
+def service(yard: Yard) -> Iterator[httpx.Client]:
+    with yard.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Debian's developers-reference as a PDF: a real document that we did not write."""
+    kept = cache_dir() / "documents" / "developers-reference-12.18.pdf"
+    if not kept.exists():
+        work = tmp_path_factory.mktemp("deb")
+        download = ["apt-get", "download", "-qq", MANUAL]
+        if subprocess.run(download, cwd=work, capture_output=True, check=False).returncode:
+            subprocess.run(["apt-get", "update", "-qq"], check=True, capture_output=True)
+            subprocess.run(download, cwd=work, check=True, capture_output=True)
+        package = next(work.glob("*.deb"))
+        subprocess.run(["dpkg", "-x", package, work / "unpacked"], check=True)
+        found = next((work / "unpacked").rglob("developers-reference.pdf"))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(found, kept.with_suffix(".new"))
+        kept.with_suffix(".new").replace(kept)
+    return kept

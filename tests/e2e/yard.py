@@ -1,0 +1,88 @@
+"""A stack of the tests' own: real engine, real kind cluster, a state folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+class CommandFailed(AssertionError):
+    """A command of the journey ended in an error; the text holds all that it printed."""
+
+
+@dataclass(frozen=True)
+class Yard:
+    """One stack under one STACKYARD_HOME, driven as a user would: by commands and HTTP."""
+
+    stack: str
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "STACKYARD_"))}
+        cache = os.environ.get("STACKYARD_CACHE")
+        kept |= {"STACKYARD_CACHE": cache} if cache else {}
+        return kept | {"STACKYARD_HOME": str(self.home), "COLUMNS": "200"}
+
+    def stackyard(
+        self, *arguments: str, fails: bool = False, timeout: float = 900
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `stackyard VERB --stack STACK ...` and return what it printed."""
+        verb, *rest = arguments
+        command = [sys.executable, "-m", "stackyard", verb, "--stack", self.stack, *rest]
+        return self._run(command, fails=fails, timeout=timeout)
+
+    def tool(
+        self, *command: str, fails: bool = False, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a tool (pulumi, docker, kubectl) in the shell that `stackyard env` makes."""
+        script = f'eval "$({sys.executable} -m stackyard env --stack {self.stack})" && exec "$@"'
+        return self._run(["bash", "-c", script, "tool", *command], fails=fails, timeout=timeout)
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+        return self.tool("pulumi", *arguments, "--stack", self.stack, fails=fails)
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.tool("kubectl", *arguments).stdout
+
+    def objects(self, *arguments: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *arguments, "-o", "json"))[
+            "items"
+        ]
+        return found
+
+    def outputs(self) -> dict[str, Any]:
+        shown = self.pulumi("stack", "output", "--json", "--show-secrets").stdout
+        outputs: dict[str, Any] = json.loads(shown)
+        return outputs
+
+    def client(self) -> httpx.Client:
+        """Return a client of the exported URL with the exported key."""
+        outputs = self.outputs()
+        headers = {"Authorization": f"Bearer {outputs['apiKey']}"}
+        return httpx.Client(base_url=outputs["url"], headers=headers, timeout=60)
+
+    def _run(
+        self, command: list[str], *, fails: bool, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if (done.returncode != 0) != fails:
+            said = f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+            message = f"`{' '.join(command[-6:])}` ended with {done.returncode}:\n{said}"
+            raise CommandFailed(message)
+        return done
