@@ -24,13 +24,25 @@ else
     echo "hint: apt-get install python3 python3-venv, or install uv from https://docs.astral.sh/uv" >&2
     exit 1
   fi
+  # of two runs at once one installs and the other waits; flock is in Debian's util-linux
+  mkdir -p "${cache%/*}"
+  exec 9>"$cache.lock"
+  flock 9
+  if [ -x "$cache/bin/uv" ]; then
+    echo "$cache/bin/uv"
+    exit
+  fi
   rm -rf "$cache.new"
   if ! "$found" -m venv "$cache.new" >/dev/null 2>&1; then
     echo "$found cannot make a virtual environment" >&2
     echo "hint: apt-get install python3-venv" >&2
     exit 1
   fi
-  "$cache.new/bin/pip" install --quiet --disable-pip-version-check "uv==$version" >&2
+  if ! "$cache.new/bin/pip" install --quiet --disable-pip-version-check "uv==$version" >&2; then
+    echo "uv $version could not be installed from PyPI" >&2
+    echo "hint: check that PyPI or its mirror answers (PIP_INDEX_URL), or put uv on PATH" >&2
+    exit 1
+  fi
   # pip's scripts name the folder they were installed to; uv itself is a binary that does not care
   rm -rf "$cache" && mv "$cache.new" "$cache"
   echo "$cache/bin/uv"

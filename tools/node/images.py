@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import getsource
 from pathlib import Path
 
@@ -62,28 +63,19 @@ def ensure_images(node: str, base: str, registry: str, qdrant: str) -> dict[str,
     A public image that Docker has or can pull is used as it is. Where one cannot be pulled, no
     further one is tried: the first refusal costs seconds, four would cost minutes.
     """
-    reachable = all(_has(image) for image in (node, base, registry, qdrant)) or _pulls(registry)
-    if reachable and all(_has(image) or _pulls(image) for image in (node, base, registry, qdrant)):
-        facts: dict[str, object] = _facts(None, None, None, None)
-    else:
-        if not is_root():
-            message = (
-                f"{registry} cannot be pulled, and building the images here needs root\n"
-                "hint: give Docker access to a registry, run as root, or run: stackyard serve"
-            )
-            raise MissingOnMachine(message)
+    if all(_has(image) or _pulls(image) for image in (registry, base, node, qdrant)):
+        facts = _facts(built=False)
+    elif is_root():
         install_packages(["mmdebstrap"])
-        base_key = _hash(BASE_PACKAGES, *LEFT_OUT, *map(getsource, (_bootstrap, _build_base)))
-        _ensure(BASE_IMAGE, base_key, 40, _build_base)
-        _ensure(REGISTRY_IMAGE, _hash(base_key, getsource(_build_registry)), 5, _build_registry)
-        binaries = node_binaries()
-        node_key = _hash(
-            *(NODE_PACKAGES, *CONTROL_PLANE.values(), str(has_sys_resource()), binaries.name),
-            *map(getsource, (_bootstrap, _build_node, _server_tarball)),
-            *(HERE / name for name in ("archive.py", "layers.sh", "rootfs.sh")),
+        for recipe in _recipes():
+            _ensure(recipe)
+        facts = _facts(built=True)
+    else:
+        message = (
+            f"{registry} cannot be pulled, and building the images here needs root\n"
+            "hint: give Docker access to a registry, run as root, or run: stackyard serve"
         )
-        _ensure(NODE_IMAGE, node_key, 150, lambda work: _build_node(work, binaries))
-        facts = _facts(NODE_IMAGE, BASE_IMAGE, REGISTRY_IMAGE, "edge")
+        raise MissingOnMachine(message)
     target = machine_file()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(".new")
@@ -92,21 +84,53 @@ def ensure_images(node: str, base: str, registry: str, qdrant: str) -> dict[str,
     return facts
 
 
-def _facts(
-    node: str | None, base: str | None, registry: str | None, qdrant: str | None
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is built, and the key of all that goes into it."""
+
+    image: str
+    key: str
+    expected: float  # seconds on two idle cores
+    build: Callable[[Path], None]
+
+    @property
+    def tagged(self) -> str:
+        return f"{self.image}-{self.key}"
+
+
+def _recipes() -> list[Recipe]:
+    binaries = node_binaries()
+    base = _hash(BASE_PACKAGES, *LEFT_OUT, *_sources(_bootstrap, _build_base))
+    node = _hash(
+        *(NODE_PACKAGES, *LEFT_OUT, *CONTROL_PLANE.values()),
+        *(str(has_sys_resource()), binaries.name),
+        *_sources(_bootstrap, _build_node, _server_tarball),
+        *(HERE / name for name in ("archive.py", "layers.sh", "rootfs.sh")),
+    )
+    return [
+        Recipe(BASE_IMAGE, base, 25, _build_base),
+        Recipe(REGISTRY_IMAGE, _hash(base, getsource(_build_registry)), 5, _build_registry),
+        Recipe(NODE_IMAGE, node, 75, lambda work: _build_node(work, binaries)),
+    ]
+
+
+def _sources(*steps: Callable[..., object]) -> list[str]:
+    return [getsource(step) for step in steps]
+
+
+def _facts(*, built: bool) -> dict[str, object]:
     cni = home_dir() / "cni"  # not in the clone: the cluster outlives it
-    if node:
+    if built:
         shutil.copytree(HERE / "cni", cni, dirs_exist_ok=True)
     return {
-        "nodeImage": node,
-        "baseImage": base,
-        "registryImage": registry,
-        "qdrantImage": qdrant,
+        "nodeImage": NODE_IMAGE if built else None,
+        "baseImage": BASE_IMAGE if built else None,
+        "registryImage": REGISTRY_IMAGE if built else None,
+        "qdrantImage": "edge" if built else None,
         # kindnetd is on no package registry; without it nothing enforces NetworkPolicy
-        "cniDirectory": str(cni) if node else None,
+        "cniDirectory": str(cni) if built else None,
         "cgroupV1": not has_cgroup_v2(),
-        "networkPolicyEnforced": node is None,
+        "networkPolicyEnforced": not built,
     }
 
 
@@ -125,12 +149,12 @@ def _hash(*parts: str | Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _ensure(image: str, key: str, expected: float, build: Callable[[Path], None]) -> None:
+def _ensure(recipe: Recipe) -> None:
     """Have an image of this content in Docker: there, loaded from the cache, or built."""
-    tagged = f"{image}-{key}"
+    image, tagged = recipe.image, recipe.tagged
     if not _has(tagged):
         name = image.rsplit("/", 1)[1].split(":")[0]
-        kept = cache_dir() / "images" / f"{name}-{key}.tar"
+        kept = cache_dir() / "images" / f"{name}-{recipe.key}.tar"
         if kept.exists():
             with stage(f"Loading {image}", expected=15):
                 loaded = docker("load", "-i", str(kept))
@@ -139,10 +163,10 @@ def _ensure(image: str, key: str, expected: float, build: Callable[[Path], None]
         if not _has(tagged):
             kept.parent.mkdir(parents=True, exist_ok=True)
             with (
-                stage(f"Building {image}", expected=expected),
+                stage(f"Building {image}", expected=recipe.expected),
                 tempfile.TemporaryDirectory(dir=kept.parent) as work,
             ):
-                build(Path(work))
+                recipe.build(Path(work))
                 _checked(docker("tag", image, tagged))
                 # saved as one file, so that another Docker or a wiped one needs no build
                 _checked(docker("save", "-o", str(Path(work, "image.tar")), image, tagged))

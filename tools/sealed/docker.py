@@ -67,6 +67,23 @@ def is_sealed() -> bool:
     return _wrapper().exists()
 
 
+def client() -> str:
+    """Return the client that reaches the running Docker."""
+    return str(_wrapper()) if is_sealed() else machines_own() or "docker"
+
+
+def version() -> str:
+    """Return the server's version."""
+    command = [client(), "version", "--format", "{{.Server.Version}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def way() -> str:
+    """Say whose Docker it is."""
+    return "sealed, from Debian" if is_sealed() else "this machine's own"
+
+
 def ensure() -> None:
     """Make `docker` in bin_dir() reach a running Docker.
 

@@ -1,0 +1,1 @@
+"""Waits until objects are ready or gone, and tells why they are not."""
