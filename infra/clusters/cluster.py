@@ -1,0 +1,24 @@
+"""What the rest of the program needs to know about a cluster, whoever made it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.registry import Registry
+from infra.schema import Exposure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A Kubernetes, a registry that it pulls from, and how its Services are reached."""
+
+    provider: k8s.Provider
+    storage_class: pulumi.Input[str] | None  # None: the cluster's default
+    registry: Registry
+    expose: Exposure
+    node_port: int | None
+    url: str | None  # None: read from the app's Service
+    kubeconfig: pulumi.Output[str] | None  # only where we made the cluster
+    pushable: Sequence[pulumi.Resource] = ()  # what must exist before an image can be pushed

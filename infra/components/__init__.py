@@ -1,0 +1,1 @@
+"""What runs in the cluster: one component a file."""

@@ -1,0 +1,46 @@
+"""The namespaces of a stack, each held to the restricted Pod Security standard."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.scope import Scope
+from infra.labels import labels
+
+LEVEL = "restricted"
+SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in ("enforce", "audit", "warn")}
+
+
+class StackNamespace(pulumi.ComponentResource):
+    """One namespace; `scope` is what components put their objects into."""
+
+    scope: Scope
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: str,
+        storage_class: pulumi.Input[str] | None,
+        credentials: PullCredentials | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("stackyard:index:StackNamespace", name, None, opts)
+        full = f"{name}-{stack}"
+        namespace = k8s.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                name=full, labels={**labels(name, "namespace", stack), **SECURITY}
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.scope = Scope(
+            stack=stack,
+            name=full,
+            namespace=namespace.metadata.name,
+            storage_class=storage_class,
+            pull_secret=pull_secret(
+                f"{name}-pull", stack, namespace.metadata.name, credentials, parent=self
+            ),
+        )
+        self.register_outputs({"name": self.scope.namespace})

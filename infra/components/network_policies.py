@@ -1,0 +1,202 @@
+"""Who may talk to whom: nobody, but for the edges of one table."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.components.scope import Scope
+from infra.labels import labels, selector
+from infra.models.endpoint import ModelEndpoint
+
+ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host names
+DNS_PORT = 53
+net, meta = k8s.networking.v1, k8s.meta.v1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Pods of ours, by name and namespace."""
+
+    name: str
+    scope: Scope
+    port: int
+
+    def peer(self) -> k8s.networking.v1.NetworkPolicyPeerArgs:
+        return net.NetworkPolicyPeerArgs(
+            namespace_selector=in_namespace(self.scope.name),
+            pod_selector=meta.LabelSelectorArgs(match_labels=selector(self.name, self.scope.stack)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What is not ours: addresses, or another namespace of the cluster."""
+
+    name: str
+    blocks: tuple[str, ...] = ANYWHERE
+    namespace: str | None = None
+
+    def peers(self) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+        if self.namespace is not None:
+            return [net.NetworkPolicyPeerArgs(namespace_selector=in_namespace(self.namespace))]
+        return [
+            net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=block)) for block in self.blocks
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """One allowed way; no port where a Service translates it."""
+
+    source: Workload | Outside
+    target: Workload | Outside
+    port: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.name}-to-{self.target.name}"
+
+
+def edges(
+    *,
+    app: Workload,
+    qdrant: Workload,
+    models: Iterable[ModelEndpoint],
+    servers: Mapping[str, Workload],
+) -> list[Edge]:
+    """Return the table: callers to the app, the app to Qdrant and to each model."""
+    table = [
+        Edge(source=Outside(name="callers"), target=app, port=app.port),
+        Edge(source=app, target=qdrant, port=qdrant.port),
+    ]
+    for endpoint in models:
+        if endpoint.hosted:
+            table.append(outward(app, endpoint))
+        else:
+            server = servers[endpoint.role]
+            table.append(Edge(source=app, target=server, port=server.port))
+    return table
+
+
+def outward(app: Workload, endpoint: ModelEndpoint) -> Edge:
+    """Return the app's way to a hosted model, as narrow as its address allows."""
+    url = urlsplit(endpoint.url)
+    host = url.hostname or ""
+    name = f"hosted-{endpoint.role}"
+    port = url.port or (443 if url.scheme == "https" else 80)
+    parts = host.removesuffix(".cluster.local").split(".")
+    if len(parts) == 3 and parts[2] == "svc":
+        return Edge(source=app, target=Outside(name=name, namespace=parts[1]), port=None)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return Edge(source=app, target=Outside(name=name), port=port)
+    block = str(ipaddress.ip_network(address))
+    return Edge(source=app, target=Outside(name=name, blocks=(block,)), port=port)
+
+
+class NetworkPolicies(pulumi.ComponentResource):
+    """Default-deny both ways in every namespace, DNS, and a policy for each end of each edge."""
+
+    def __init__(
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        table: Sequence[Edge],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("stackyard:index:NetworkPolicies", name, None, opts)
+        for scope in scopes:
+            short = scope.name.removesuffix(f"-{scope.stack}")
+            self._policy(
+                *(f"{name}-{short}-deny", "default-deny", scope),
+                net.NetworkPolicySpecArgs(
+                    pod_selector=meta.LabelSelectorArgs(), policy_types=["Ingress", "Egress"]
+                ),
+            )
+            self._policy(
+                *(f"{name}-{short}-dns", "dns", scope),
+                net.NetworkPolicySpecArgs(
+                    pod_selector=meta.LabelSelectorArgs(),
+                    policy_types=["Egress"],
+                    egress=[
+                        net.NetworkPolicyEgressRuleArgs(
+                            to=[
+                                net.NetworkPolicyPeerArgs(
+                                    namespace_selector=in_namespace("kube-system")
+                                )
+                            ],
+                            ports=[_port(DNS_PORT, "UDP"), _port(DNS_PORT, "TCP")],
+                        )
+                    ],
+                ),
+            )
+        for edge in table:
+            if isinstance(edge.source, Workload):
+                self._policy(
+                    *(f"{name}-{edge.name}-egress", f"{edge.name}-egress", edge.source.scope),
+                    _egress(edge, edge.source),
+                )
+            if isinstance(edge.target, Workload):
+                self._policy(
+                    *(f"{name}-{edge.name}-ingress", f"{edge.name}-ingress", edge.target.scope),
+                    _ingress(edge, edge.target),
+                )
+        self.register_outputs({})
+
+    def _policy(
+        self,
+        resource: str,
+        name: str,
+        scope: Scope,
+        spec: k8s.networking.v1.NetworkPolicySpecArgs,
+    ) -> None:
+        net.NetworkPolicy(
+            resource,
+            metadata=meta.ObjectMetaArgs(
+                name=name, namespace=scope.namespace, labels=labels(name, "network", scope.stack)
+            ),
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _egress(edge: Edge, source: Workload) -> k8s.networking.v1.NetworkPolicySpecArgs:
+    return net.NetworkPolicySpecArgs(
+        pod_selector=_pods(source),
+        policy_types=["Egress"],
+        egress=[net.NetworkPolicyEgressRuleArgs(to=_peers(edge.target), ports=_ports(edge))],
+    )
+
+
+def _ingress(edge: Edge, target: Workload) -> k8s.networking.v1.NetworkPolicySpecArgs:
+    return net.NetworkPolicySpecArgs(
+        pod_selector=_pods(target),
+        policy_types=["Ingress"],
+        ingress=[net.NetworkPolicyIngressRuleArgs(from_=_peers(edge.source), ports=_ports(edge))],
+    )
+
+
+def _peers(end: Workload | Outside) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+    return [end.peer()] if isinstance(end, Workload) else end.peers()
+
+
+def _pods(workload: Workload) -> k8s.meta.v1.LabelSelectorArgs:
+    return meta.LabelSelectorArgs(match_labels=selector(workload.name, workload.scope.stack))
+
+
+def in_namespace(name: str) -> k8s.meta.v1.LabelSelectorArgs:
+    """Return the selector of one namespace by the label that Kubernetes itself sets."""
+    return meta.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": name})
+
+
+def _ports(edge: Edge) -> list[k8s.networking.v1.NetworkPolicyPortArgs] | None:
+    return None if edge.port is None else [_port(edge.port, "TCP")]
+
+
+def _port(number: int, protocol: str) -> k8s.networking.v1.NetworkPolicyPortArgs:
+    return net.NetworkPolicyPortArgs(port=number, protocol=protocol)

@@ -1,0 +1,126 @@
+"""What every pod of ours has in common: restricted, no token, read-only root, nothing to guess."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.components.scope import Scope
+
+NOBODY = 65532  # the user of our own images
+core = k8s.core.v1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a container asks for and may use at most."""
+
+    cpu: str
+    memory: str
+    memory_limit: str
+    cpu_limit: str = "2"
+
+    def args(self) -> k8s.core.v1.ResourceRequirementsArgs:
+        return core.ResourceRequirementsArgs(
+            requests={"cpu": self.cpu, "memory": self.memory},
+            limits={"cpu": self.cpu_limit, "memory": self.memory_limit},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """The paths that kubelet asks, and how long a start may take."""
+
+    live: str
+    ready: str
+    startup_seconds: int
+
+
+def probe(path: str, *, period: int, failures: int) -> k8s.core.v1.ProbeArgs:
+    """Return a probe of the container's port named http."""
+    return core.ProbeArgs(
+        http_get=core.HTTPGetActionArgs(path=path, port="http"),
+        period_seconds=period,
+        timeout_seconds=5,
+        failure_threshold=failures,
+    )
+
+
+def container(
+    name: str,
+    *,
+    image: pulumi.Input[str],
+    port: int,
+    environment: Mapping[str, pulumi.Input[str]],
+    probes: Probes,
+    resources: Resources,
+    mounts: Sequence[k8s.core.v1.VolumeMountArgs],
+) -> k8s.core.v1.ContainerArgs:
+    """Return a container that may write to its mounts and to /tmp, and nothing else."""
+    return core.ContainerArgs(
+        name=name,
+        image=image,
+        image_pull_policy="IfNotPresent",
+        ports=[core.ContainerPortArgs(name="http", container_port=port)],
+        env=[core.EnvVarArgs(name=key, value=value) for key, value in environment.items()],
+        startup_probe=probe(probes.live, period=2, failures=probes.startup_seconds // 2),
+        liveness_probe=probe(probes.live, period=20, failures=3),
+        readiness_probe=probe(probes.ready, period=5, failures=2),
+        resources=resources.args(),
+        security_context=core.SecurityContextArgs(
+            allow_privilege_escalation=False,
+            read_only_root_filesystem=True,
+            run_as_non_root=True,
+            capabilities=core.CapabilitiesArgs(drop=["ALL"]),
+        ),
+        volume_mounts=[*mounts, core.VolumeMountArgs(name="tmp", mount_path="/tmp")],
+    )
+
+
+def pod_spec(
+    scope: Scope,
+    *,
+    account: pulumi.Input[str],
+    containers: Sequence[k8s.core.v1.ContainerArgs],
+    volumes: Sequence[k8s.core.v1.VolumeArgs] = (),
+    user: int = NOBODY,
+    grace_seconds: int = 30,
+) -> k8s.core.v1.PodSpecArgs:
+    """Return a pod that the restricted Pod Security standard lets in."""
+    return core.PodSpecArgs(
+        service_account_name=account,
+        automount_service_account_token=False,
+        # a Service called hayhooks would set HAYHOOKS_PORT=tcp://... in every pod beside it
+        enable_service_links=False,
+        image_pull_secrets=scope.pull_secrets,
+        termination_grace_period_seconds=grace_seconds,
+        security_context=core.PodSecurityContextArgs(
+            run_as_non_root=True,
+            run_as_user=user,
+            run_as_group=user,
+            fs_group=user,
+            fs_group_change_policy="OnRootMismatch",
+            seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
+        ),
+        containers=list(containers),
+        volumes=[*volumes, core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs())],
+    )
+
+
+def secret_volume(name: str, secret: pulumi.Input[str]) -> k8s.core.v1.VolumeArgs:
+    """Return a volume of a Secret's files, readable by the pod's group only."""
+    return core.VolumeArgs(
+        name=name, secret=core.SecretVolumeSourceArgs(secret_name=secret, default_mode=0o440)
+    )
+
+
+def claim_volume(name: str, claim: pulumi.Input[str]) -> k8s.core.v1.VolumeArgs:
+    """Return a volume of a PersistentVolumeClaim."""
+    source = core.PersistentVolumeClaimVolumeSourceArgs(claim_name=claim)
+    return core.VolumeArgs(name=name, persistent_volume_claim=source)
+
+
+def mount(name: str, path: str, *, read_only: bool = False) -> k8s.core.v1.VolumeMountArgs:
+    """Return where a volume appears in a container."""
+    return core.VolumeMountArgs(name=name, mount_path=path, read_only=read_only or None)

@@ -1,0 +1,167 @@
+"""The service that users call: the app image, its documents' volume, its keys as files."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.components.pod import (
+    Probes,
+    Resources,
+    claim_volume,
+    container,
+    mount,
+    pod_spec,
+    secret_volume,
+)
+from infra.components.scope import SKIP_AWAIT, Scope
+from infra.components.volume import data_volume
+from infra.labels import labels, selector
+from infra.models.endpoint import ModelEndpoint
+from infra.schema import AppSettings, Exposure
+
+PORT = 1416
+DATA, KEYS = "/data", "/etc/rag"
+# a conversion may take 2 GiB in a process of its own
+RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
+# Ready when it answers at all: one that misses a model must still say so to its callers, by a 503
+# with the reason and by /readyz, instead of vanishing from its Service.
+PROBES = Probes(live="/healthz", ready="/healthz", startup_seconds=240)
+core = k8s.core.v1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RagAppArgs:
+    scope: Scope
+    image: pulumi.Input[str]
+    settings: AppSettings
+    models: dict[str, ModelEndpoint]
+    qdrant_url: str
+    qdrant_api_key: pulumi.Output[str]
+    api_keys: pulumi.Output[str]  # separated by commas or lines
+    expose: Exposure
+    node_port: int | None
+
+
+class RagApp(pulumi.ComponentResource):
+    """One app; `service` is how it is reached."""
+
+    service: k8s.core.v1.Service
+
+    def __init__(
+        self, name: str, args: RagAppArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("stackyard:index:RagApp", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        scope = args.scope
+        files = key_files(args)
+        secret = core.Secret(
+            f"{name}-keys", metadata=scope.unnamed(name, "app"), string_data=files, opts=child
+        )
+        volume = data_volume(
+            f"{name}-data",
+            scope=scope,
+            name=f"{name}-data",
+            component="app",
+            storage=args.settings.storage,
+            parent=self,
+        )
+        account = core.ServiceAccount(
+            f"{name}-account",
+            metadata=scope.metadata(name, "app"),
+            automount_service_account_token=False,
+            opts=child,
+        )
+        self.service = core.Service(
+            f"{name}-service",
+            # a load balancer's address is an output, so that one is waited for
+            metadata=scope.metadata(
+                name, "app", None if args.expose == "LoadBalancer" else SKIP_AWAIT
+            ),
+            spec=core.ServiceSpecArgs(
+                type=args.expose,
+                selector=selector(name, scope.stack),
+                ports=[
+                    core.ServicePortArgs(
+                        name="http", port=PORT, target_port="http", node_port=args.node_port
+                    )
+                ],
+            ),
+            opts=child,
+        )
+        k8s.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata=scope.metadata(name, "app"),
+            spec=k8s.apps.v1.DeploymentSpecArgs(
+                replicas=args.settings.replicas,
+                # the volume and the journal on it belong to one process at a time
+                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
+                template=core.PodTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "app", scope.stack)),
+                    spec=pod_spec(
+                        scope,
+                        account=account.metadata.name,
+                        grace_seconds=75,  # it finishes its requests for 60
+                        containers=[
+                            container(
+                                name,
+                                image=args.image,
+                                port=PORT,
+                                environment=environment(args),
+                                probes=PROBES,
+                                resources=RESOURCES,
+                                mounts=[mount("data", DATA), mount("keys", KEYS, read_only=True)],
+                            )
+                        ],
+                        volumes=[
+                            claim_volume("data", volume.metadata.name),
+                            secret_volume("keys", secret.metadata.name),
+                        ],
+                    ),
+                ),
+            ),
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def environment(args: RagAppArgs) -> dict[str, str]:
+    """Return the app's environment: plain values and the paths of key files."""
+    result = {
+        "RAG_HOST": "0.0.0.0",
+        "RAG_PORT": str(PORT),
+        "RAG_DATA_DIR": DATA,
+        "RAG_MAX_UPLOAD_MB": str(args.settings.max_upload_mb),
+        "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",
+        "RAG_QDRANT_URL": args.qdrant_url,
+        "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",
+    }
+    for role, endpoint in args.models.items():
+        prefix = f"RAG_{role.upper()}"
+        result[f"{prefix}_URL"] = endpoint.url
+        result[f"{prefix}_MODEL"] = endpoint.model
+        if endpoint.dimension is not None:
+            result[f"{prefix}_DIMENSION"] = str(endpoint.dimension)
+        if endpoint.api_key is not None:
+            result[f"{prefix}_API_KEY_FILE"] = f"{KEYS}/{role}-api-key"
+    return result
+
+
+def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
+    """Return the files of the app's Secret, by name."""
+    models = {
+        f"{role}-api-key": endpoint.api_key
+        for role, endpoint in args.models.items()
+        if endpoint.api_key is not None
+    }
+    return {
+        "api-keys": args.api_keys.apply(lambda given: "\n".join(keys_in(given)) + "\n"),
+        "qdrant-api-key": args.qdrant_api_key,
+        **models,
+    }
+
+
+def keys_in(given: str) -> list[str]:
+    """Return the single keys of a setting that separates them by commas or white space."""
+    return given.replace(",", " ").split()

@@ -1,0 +1,22 @@
+"""A volume that holds data: protected, and not waited for before its first pod."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.components.scope import SKIP_AWAIT, Scope
+
+
+def data_volume(
+    resource: str, *, scope: Scope, name: str, component: str, storage: str, parent: pulumi.Resource
+) -> k8s.core.v1.PersistentVolumeClaim:
+    """Claim a volume; `pulumi destroy` refuses it until it is unprotected."""
+    return k8s.core.v1.PersistentVolumeClaim(
+        resource,
+        metadata=scope.metadata(name, component, SKIP_AWAIT),
+        spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteOnce"],
+            storage_class_name=scope.storage_class,
+            resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": storage}),
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, protect=True),
+    )

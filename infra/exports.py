@@ -1,0 +1,48 @@
+"""What a stack tells: its address, and every image that it runs."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.catalog import Catalog, digest_of
+from infra.clusters.cluster import Cluster
+
+
+def service_url(
+    cluster: Cluster, service: k8s.core.v1.Service, port: int
+) -> pulumi.Output[str] | str:
+    """Return the address that users call: the cluster's own word, or the Service's."""
+    if cluster.url is not None:
+        return cluster.url
+    if cluster.expose == "LoadBalancer":
+        return service.status.apply(lambda status: f"http://{_balanced(status)}:{port}")
+    return service.metadata.apply(lambda meta: f"http://{meta.name}.{meta.namespace}.svc:{port}")
+
+
+def inventory(
+    built: Mapping[str, pulumi.Output[str]], catalog: Catalog, *, with_machine: bool
+) -> pulumi.Output[list[dict[str, str | None]]]:
+    """Return name, reference and digest of every image; None where only a tag is known."""
+    named: dict[str, pulumi.Input[str]] = {**built, **catalog.third_party}
+    if with_machine:
+        named |= {"kind-node": catalog.kind_node, "registry": catalog.registry}
+    return pulumi.Output.all(**named).apply(
+        lambda images: [
+            {"name": name, "image": image, "digest": digest_of(image)}
+            for name, image in sorted(images.items())
+        ]
+    )
+
+
+def _balanced(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
+    """Return the load balancer's address; the provider waits until there is one."""
+    balancer = status.load_balancer if status else None
+    ingress = balancer.ingress if balancer else None
+    if not ingress:
+        message = (
+            "the Service rag has no load balancer's address yet\n"
+            "hint: kubectl get service rag --all-namespaces, or set app.url"
+        )
+        raise pulumi.RunError(message)
+    return str(ingress[0].hostname or ingress[0].ip)

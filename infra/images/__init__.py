@@ -1,0 +1,1 @@
+"""Our own images: what goes into them, how they are staged, where they are."""

@@ -1,0 +1,17 @@
+"""Where one model role is reached, whoever serves it."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEndpoint:
+    """One role: `url` ends in /v1; the key is None where none is asked for."""
+
+    role: str
+    url: str
+    model: str
+    dimension: int | None = None  # embedding only
+    api_key: pulumi.Output[str] | None = None
+    hosted: bool = False  # outside of the cluster: the app needs a way out

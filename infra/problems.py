@@ -1,0 +1,235 @@
+"""Pure: what is wrong with a stack's settings, each problem one line a person can act on."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, SECRETS, Settings
+
+PROJECT = "stackyard"
+STACK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
+NVIDIA_HOSTS = tuple(url.split("/")[2] for url in (NVIDIA_URL, NVIDIA_RETRIEVAL_URL))
+ROLES = ("llm", "embedding", "ranking")
+
+
+def known_keys() -> list[str]:
+    """Return every top-level key that a stack may set."""
+    return [*Settings.model_fields, *SECRETS]
+
+
+def unknown_keys(keys: Iterable[str]) -> list[str]:
+    """Return a problem for each top-level key that is not ours."""
+    return [
+        f"{PROJECT}:{key}: is not a setting{_nearest(key, known_keys(), '')}"
+        for key in sorted(set(keys) - set(known_keys()))
+    ]
+
+
+def plain_secrets(names: Iterable[str]) -> list[str]:
+    """Return a problem for each secret that lies in plain in the stack's file."""
+    return [
+        f"{PROJECT}:{name}: is not encrypted; whoever reads the stack's file has it\n"
+        f"{_secret_hint(name)}"
+        for name in sorted(names)
+    ]
+
+
+def wrong_values(error: ValidationError) -> list[str]:
+    """Return a problem for each value that its type refuses."""
+    return [_explain(detail) for detail in error.errors()]
+
+
+def wrong_name(stack: str) -> list[str]:
+    """Return a problem if the stack's name cannot become part of Kubernetes names."""
+    if STACK_NAME.fullmatch(stack):
+        return []
+    return [
+        f"the stack's name is '{stack}'; it may have at most 30 of a-z, 0-9 and inner hyphens\n"
+        "      hint: pulumi stack rename NAME"
+    ]
+
+
+def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
+    """Return a problem for each combination that cannot work."""
+    return [
+        *_cluster(settings),
+        *_registry(settings, secrets),
+        *_exposure(settings),
+        *(problem for role in ROLES for problem in _role(settings, role, secrets)),
+    ]
+
+
+def _cluster(settings: Settings) -> Iterable[str]:
+    cluster = settings.cluster
+    if cluster.kind == "existing":
+        if cluster.context is None:
+            yield (
+                f"{PROJECT}:cluster.context: is not set; with cluster.kind 'existing' it names the "
+                f"kubeconfig's context\n{_hint('cluster.context', 'NAME')}"
+            )
+        if not cluster.kubeconfig_path.is_file():
+            yield (
+                f"{PROJECT}:cluster.kubeconfig: is '{cluster.kubeconfig}', which is not a file\n"
+                f"{_hint('cluster.kubeconfig', 'PATH')}"
+            )
+        if cluster.port is not None:
+            yield _only("cluster.port", cluster.port, "cluster.kind 'local'")
+        return
+    for name in ("kubeconfig", "context", "storage_class"):
+        if name in cluster.model_fields_set:
+            alias = type(cluster).model_fields[name].alias
+            yield _only(f"cluster.{alias}", getattr(cluster, name), "cluster.kind 'existing'")
+
+
+def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
+    registry = settings.registry
+    if registry.host is None:
+        if settings.cluster.kind == "existing":
+            yield (
+                f"{PROJECT}:registry.host: is not set; with cluster.kind 'existing' it is where "
+                f"images are pushed to and pulled from\n{_hint('registry.host', 'HOST')}"
+            )
+        for name in sorted({"prefix", "mirrored", "username"} & registry.model_fields_set):
+            yield _only(f"registry.{name}", getattr(registry, name), "registry.host")
+    elif settings.cluster.kind == "local":
+        yield (
+            f"{PROJECT}:registry.host: is '{registry.host}'; a local cluster has a registry of its "
+            f"own\n      hint: pulumi config rm --path '{PROJECT}:registry.host'"
+        )
+    if (registry.username is None) != ("registryPassword" not in secrets):
+        missing = (
+            f"{PROJECT}:registryPassword: is not set; registry.username "
+            f"'{registry.username}' needs it\n{_secret_hint('registryPassword')}"
+        )
+        spare = (
+            f"{PROJECT}:registry.username: is not set; registryPassword needs it\n"
+            f"{_hint('registry.username', 'NAME')}"
+        )
+        yield spare if registry.username is None else missing
+
+
+def _exposure(settings: Settings) -> Iterable[str]:
+    app = settings.app
+    if settings.cluster.kind == "local":
+        if app.expose not in (None, "NodePort"):
+            yield (
+                f"{PROJECT}:app.expose: is '{app.expose}'; a local cluster is reached by 'NodePort'"
+                f"\n      hint: pulumi config rm --path '{PROJECT}:app.expose'"
+            )
+        for name in ("node_port", "url"):
+            if name in app.model_fields_set:
+                alias = type(app).model_fields[name].alias
+                yield _only(f"app.{alias}", getattr(app, name), "cluster.kind 'existing'")
+        return
+    if app.node_port is not None and app.expose != "NodePort":
+        yield _only("app.nodePort", app.node_port, "app.expose 'NodePort'")
+    if app.expose == "NodePort" and app.url is None:
+        yield (
+            f"{PROJECT}:app.url: is not set; with app.expose 'NodePort' it is the address that "
+            f"users call\n{_hint('app.url', 'http://NODE:30080')}"
+        )
+
+
+def _role(settings: Settings, name: str, secrets: frozenset[str]) -> Iterable[str]:
+    role = settings.models.role(name)
+    where = f"models.{name}"
+    if settings.models.kind_of(role) == "local":
+        for field in sorted(role.model_fields_set - {"kind"}):
+            yield _only(f"{where}.{field}", getattr(role, field), f"{where}.kind 'hosted'")
+        return
+    if role.url is None or is_nvidia(role.url):
+        accepted = {"nvidiaApiKey"} | ({"NVIDIA_EMBEDDINGS_KEY"} if name == "embedding" else set())
+        if not accepted & secrets:
+            yield (
+                f"{PROJECT}:nvidiaApiKey: is not set; {where} is hosted by NVIDIA and needs a key "
+                f"(from https://build.nvidia.com)\n{_secret_hint('nvidiaApiKey')}"
+            )
+    elif role.model is None:
+        yield (
+            f"{PROJECT}:{where}.model: is not set; with a {where}.url of your own it names the "
+            f"model there\n{_hint(f'{where}.model', 'NAME')}"
+        )
+    if role.url is not None and not role.url.rstrip("/").endswith("/v1"):
+        yield (
+            f"{PROJECT}:{where}.url: is '{role.url}'; it must end in /v1\n"
+            f"{_hint(f'{where}.url', role.url.rstrip('/') + '/v1')}"
+        )
+    dimension = getattr(role, "dimension", None)
+    if name == "embedding" and role.model is not None and dimension is None:
+        yield (
+            f"{PROJECT}:{where}.dimension: is not set; with {where}.model '{role.model}' it is the "
+            f"length of its vectors\n{_hint(f'{where}.dimension', '1024')}"
+        )
+
+
+def is_nvidia(url: str) -> bool:
+    """Tell whether NVIDIA's key may be sent to a URL: only over TLS, only to NVIDIA's API."""
+    scheme, _, rest = url.partition("://")
+    return scheme == "https" and rest.split("/")[0] in NVIDIA_HOSTS
+
+
+def _only(key: str, value: object, needed: str) -> str:
+    shown = f"'{value}'" if isinstance(value, str) else _json(value)
+    return (
+        f"{PROJECT}:{key}: is {shown}; it is only for {needed}\n"
+        f"      hint: pulumi config rm --path '{PROJECT}:{key}'"
+    )
+
+
+def _hint(key: str, value: str) -> str:
+    return f"      hint: pulumi config set --path '{PROJECT}:{key}' {value}"
+
+
+def _secret_hint(key: str) -> str:
+    return f"      hint: pulumi config set --secret {PROJECT}:{key}"
+
+
+def _explain(detail: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    value = detail["input"]
+    shown = f"'{value}'" if isinstance(value, str) else _json(value)
+    match detail["type"]:
+        case "extra_forbidden":
+            parent, _, key = path.rpartition(".")
+            siblings = _aliases(_model_at(detail["loc"][:-1]))
+            text = f"is not a setting{_nearest(key, siblings, f'{parent}.' if parent else '')}"
+        case "literal_error":
+            text = f"is {shown}; it may be {detail['ctx']['expected']}"
+        case "model_type":
+            known = ", ".join(_aliases(_model_at(detail["loc"])))
+            text = f"is {shown}; it must be an object with some of: {known}"
+        case _:
+            text = f"is {shown}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    return f"{PROJECT}:{path}: {text}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=repr)
+
+
+def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the settings class at a path of aliases."""
+    model: type[BaseModel] = Settings
+    for part in location:
+        by_alias = {field.alias: field for field in model.model_fields.values()}
+        annotation = by_alias[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return model
+
+
+def _aliases(model: type[BaseModel]) -> list[str]:
+    return [str(field.alias) for field in model.model_fields.values()]
+
+
+def _nearest(key: str, known: Iterable[str], prefix: str) -> str:
+    found: Mapping[str, str] = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(key.lower(), found, n=1, cutoff=0.5)
+    if close:
+        return f"; the nearest is {PROJECT}:{prefix}{found[close[0]]}"
+    return f"; there are: {', '.join(sorted(found.values()))}"

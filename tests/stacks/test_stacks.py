@@ -1,0 +1,103 @@
+"""Every stack file that we hand out, run through the whole program."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.problems import known_keys
+from infra.schema import SECRETS
+from tests.infra.conftest import Deploy, deploy, no_machine
+
+__all__ = ["deploy", "no_machine"]  # fixtures
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "Pulumi.dev.yaml", *sorted((ROOT / "examples").glob("Pulumi.*.yaml"))]
+# what the comments at the top of a file ask for
+NEEDED = {"hosted": {"nvidiaApiKey": "nvapi-test"}}
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    config = yaml.safe_load(path.read_text()).get("config") or {}
+    return {key.removeprefix("stackyard:"): value for key, value in config.items()}
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the existing cluster of the examples its kubeconfig."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube/config").write_text("{}")
+
+
+def name_of(path: Path) -> str:
+    return path.name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_stack_file_sets_only_what_exists_and_no_secret(path: Path) -> None:
+    settings = settings_of(path)
+
+    assert settings.keys() <= set(known_keys()) - SECRETS.keys()
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_stack_file_deploys_and_exports_an_address_a_key_and_its_images(
+    deploy: Deploy,
+    path: Path,
+) -> None:
+    name = name_of(path)
+
+    if name == "existing":
+        settings = settings_of(path) | {"app": {"expose": "ClusterIP"}}
+    else:
+        settings = settings_of(path)
+    found = deploy(settings, secrets=NEEDED.get(name, {}), stack=name)
+
+    assert found.exports["url"].startswith("http://")
+    assert "apiKey" in found.secret_exports
+    assert found.exports["inventory"]
+    assert ("kubeconfig" in found.exports) == (name != "existing")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_an_existing_cluster_gets_no_kind_and_no_registry(
+    deploy: Deploy,
+) -> None:
+    settings = settings_of(ROOT / "examples/Pulumi.existing.yaml")
+    secrets = {"registryPassword": "pull-secret"}
+    settings["registry"] |= {"username": "robot", "mirrored": True}
+    settings["app"] = {"expose": "NodePort", "url": "https://rag.example.com"}
+
+    found = deploy(settings, secrets=secrets, stack="prod")
+
+    assert not found.of("KindCluster") + found.of("LocalRegistry") + found.of("StorageClass")
+    assert found.exports["url"] == "https://rag.example.com"
+    assert found["app-image"].inputs["path"] == "team-a/stackyard/app"
+    assert found["kubernetes"].inputs["context"] == "my-cluster"
+    qdrant = found.pods["qdrant"]
+    assert qdrant["containers"][0]["image"] == (
+        "registry.example.com/team-a/qdrant/qdrant:v1.19.0-unprivileged"
+    )
+    assert qdrant["imagePullSecrets"] == [{"name": "rag-pull-auto"}]
+    pull = found["rag-pull"]
+    assert pull.inputs["type"] == "kubernetes.io/dockerconfigjson"
+    assert "pull-secret" in pull.inputs["stringData"][".dockerconfigjson"]
+    assert "pull-secret" not in str(pull.shown)
+
+
+def test_two_stacks_side_by_side_share_no_name_and_no_port(
+    deploy: Deploy,
+) -> None:
+    ports, names = [], []
+    for stack in ("dev", "e2e"):
+        found = deploy(stack=stack)
+        cluster = found["cluster"].inputs
+        ports += [cluster["urlPort"], cluster["apiPort"], found["registry"].inputs["port"]]
+        names += [cluster["name"], found["registry"].inputs["name"], cluster["volumes"]]
+        names += [each.inputs["metadata"]["name"] for each in found.of("Namespace")]
+
+    assert len(set(ports)) == len(ports)
+    assert len(set(names)) == len(names)
