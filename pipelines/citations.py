@@ -1,0 +1,164 @@
+"""Finds the words of a passage that answer, and quotes them letter for letter."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haystack import Document
+
+from pipelines.answer import Citation
+from pipelines.sentences import HEADING, Span, sentence_spans, trim
+from pipelines.words import key_words, view
+
+_POINTS_BACK = re.compile(r"(?:Such|This|These|That|Those|It|They|Therefore|Also|Otherwise)\b")
+_ASKS_FOR_NUMBER = re.compile(
+    r"\b(?:how (?:many|much|long|often|old|big|large|far)|when|what (?:year|date|number|size))\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"\d|\b(?:once|twice|one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b", re.IGNORECASE
+)
+NUMBER_FACTOR = 1.5
+_ENDED = re.compile(r"[.!?:;\u3002\uff01\uff1f][\"')\]]*$")
+SHORTEST = 3
+FRAGMENT_FACTOR = 0.4
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A span of a passage's content with the weight of its shared words."""
+
+    document: Document
+    span: Span
+    weight: float
+
+    @property
+    def text(self) -> str:
+        """Return the quoted words as they stand on the page."""
+        return (self.document.content or "")[self.span[0] : self.span[1]]
+
+
+def best_quote(
+    document: Document, wanted: dict[str, float], longest: int, *, number: bool = False
+) -> Quote | None:
+    """Return the sentence of the passage that holds most of the wanted words.
+
+    Where both fit a neighbour comes along: the sentence before one that points back to it, else
+    the one behind, since an answer often follows what is asked. `number` prefers one with a
+    number.
+    """
+    text = document.content or ""
+    spans = [part for span in sentence_spans(text) for part in _shortened(text, span, longest)]
+    scored = [
+        (_weight(text[start:end], wanted, number=number), -index)
+        for index, (start, end) in enumerate(spans)
+    ]
+    if not scored:
+        return None
+    weight, negative = max(scored)
+    index = -negative
+    start, end = spans[index]
+    if _POINTS_BACK.match(text, start):
+        if index and end - spans[index - 1][0] <= longest:
+            start = spans[index - 1][0]
+    elif index + 1 < len(spans):
+        following = spans[index + 1]
+        if following[1] - start <= longest and not HEADING.match(text, following[0]):
+            end = following[1]
+    return Quote(document, (start, end), weight)
+
+
+def asks_for_number(question: str) -> bool:
+    """Say whether the answer is a number or a time."""
+    return bool(_ASKS_FOR_NUMBER.search(question))
+
+
+def excerpt(document: Document, wanted: dict[str, float], longest: int) -> str:
+    """Return the sentences around the best one, as many as fit: what a small model can read."""
+    text = document.content or ""
+    best = best_quote(document, wanted, longest)
+    if best is None or len(text) <= longest:
+        return text
+    start, end = best.span
+    spans = sentence_spans(text)
+    before = [span for span in spans if span[1] <= start]
+    after = [span for span in spans if span[0] >= end]
+    while after or before:
+        if after and after[0][1] - start <= longest:
+            end = after.pop(0)[1]
+        elif before and end - before[-1][0] <= longest:
+            start = before.pop()[0]
+        else:
+            break
+    return text[start:end]
+
+
+def wanted_words(
+    texts: Sequence[tuple[str, float]], documents: Sequence[Document]
+) -> dict[str, float]:
+    """Return the words of the texts, weighted by text and by how rare they are in the passages."""
+    sets = [set(key_words(document.content or "")) for document in documents]
+    wanted: dict[str, float] = {}
+    for text, weight in texts:
+        for word in set(key_words(text)):
+            holding = sum(word in words for words in sets)
+            rarity = math.log(1 + (len(sets) + 1) / (holding + 0.5))
+            wanted[word] = max(wanted.get(word, 0.0), weight * rarity)
+    return wanted
+
+
+def cite(quotes: Sequence[Quote]) -> list[Citation]:
+    """Return the quotes as numbered citations; what is not on its page is dropped."""
+    citations: list[Citation] = []
+    for quote in quotes:
+        found = _citation(quote, n=len(citations) + 1)
+        if found:
+            citations.append(found)
+    return citations
+
+
+def _citation(quote: Quote, n: int) -> Citation | None:
+    meta = quote.document.meta
+    content = quote.document.content or ""
+    start, end = meta["span"]
+    # A chunk is page_text[start:end]; one that is not cannot place its words on the page.
+    if end - start != len(content) or not quote.text.strip():
+        return None
+    return Citation(
+        n=n,
+        document=meta["document"],
+        document_id=meta["document_id"],
+        page=meta["page"],
+        span=(start + quote.span[0], start + quote.span[1]),
+        quote=quote.text,
+        score=quote.document.score or 0.0,
+    )
+
+
+def _weight(sentence: str, wanted: dict[str, float], *, number: bool) -> float:
+    words = key_words(sentence)
+    factor = NUMBER_FACTOR if number and _NUMBER.search(sentence) else 1.0
+    # Headings and running titles repeat the question and say nothing.
+    if len(words) < SHORTEST or not _ENDED.search(sentence):
+        factor *= FRAGMENT_FACTOR
+    # Long sentences hold more of everything; a mild discount keeps short, full ones ahead.
+    held = sum(wanted.get(word, 0.0) for word in set(words))
+    return factor * held / math.sqrt(math.sqrt(1 + len(words)))
+
+
+def _shortened(text: str, span: Span, longest: int) -> list[Span]:
+    start, end = span
+    parts = []
+    while end - start > longest:
+        cut = text.rfind(" ", start, start + longest)
+        cut = cut if cut > start else start + longest
+        parts.append(trim(text, start, cut))
+        start, _ = trim(text, cut, end)
+    return [*parts, (start, end)]
+
+
+def quoted_answer(quote: Quote) -> str:
+    """Return the quote as an answer: in one line, ending like a sentence."""
+    said = view(quote.text).lstrip("•◦▪‣*- ")
+    return said if said.endswith((".", "!", "?")) else f"{said.rstrip(':;,')}."

@@ -1,0 +1,116 @@
+"""What went wrong, in which stage, and whether trying again may help.
+
+A StageError carries no address, key, header or body: its text may be shown to a user.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+import openai
+import requests
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+Stage = Literal["embedding", "retrieval", "ranking", "generation"]
+Kind = Literal["unreachable", "timeout", "status", "answer"]
+
+# Who serves a stage, under the name that /readyz uses.
+ENDPOINTS: dict[Stage, str] = {
+    "embedding": "embedding",
+    "retrieval": "qdrant",
+    "ranking": "ranking",
+    "generation": "llm",
+}
+
+RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a client library's exception means."""
+
+    kind: Kind
+    status: int | None = None
+
+    @property
+    def retryable(self) -> bool:
+        """Say whether the same request may succeed later."""
+        if self.kind == "status":
+            return self.status in RETRYABLE_STATUSES
+        return self.kind in ("unreachable", "timeout")
+
+
+class StageError(Exception):
+    """A stage of indexing or answering failed in the service behind it."""
+
+    def __init__(self, stage: Stage, failure: Failure) -> None:
+        self.stage: Stage = stage
+        self.endpoint = ENDPOINTS[stage]
+        self.kind: Kind = failure.kind
+        self.status = failure.status
+        self.retryable = failure.retryable
+        super().__init__(f"{stage} failed: {self.endpoint} {_said(failure)}")
+
+
+def _said(failure: Failure) -> str:
+    if failure.kind == "status":
+        return f"answered with status {failure.status}"
+    return {
+        "unreachable": "cannot be reached",
+        "timeout": "did not answer in time",
+        "answer": "answered with something that is not understood",
+    }[failure.kind]
+
+
+def failure_of(error: BaseException) -> Failure | None:
+    """Return what the error or one of its causes says about the service; None where it is ours."""
+    for cause in _chain(error):
+        if isinstance(cause, openai.APIStatusError | UnexpectedResponse):
+            return Failure("status", cause.status_code)
+        if isinstance(cause, requests.HTTPError) and cause.response is not None:
+            return Failure("status", cause.response.status_code)
+        # Timeouts are connection errors too in requests and openai: ask for them first.
+        if isinstance(cause, _TIMEOUTS):
+            return Failure("timeout")
+        if isinstance(cause, _CONNECTION):
+            return Failure("unreachable")
+    return None
+
+
+def stage_error(stage: Stage, error: BaseException) -> StageError | None:
+    """Return the StageError for an exception out of a stage's client; None where it is a bug."""
+    failure = failure_of(error)
+    if failure is None and any(isinstance(cause, _ODD_ANSWER) for cause in _chain(error)):
+        failure = Failure("answer")
+    return StageError(stage, failure) if failure else None
+
+
+_TIMEOUTS = (requests.Timeout, openai.APITimeoutError, httpx.TimeoutException, TimeoutError)
+_CONNECTION = (
+    requests.ConnectionError,
+    openai.APIConnectionError,
+    httpx.TransportError,
+    ConnectionError,
+)
+# What the clients raise when a 200 holds something else than they expect.
+_ODD_ANSWER = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    openai.APIError,
+    ResponseHandlingException,
+)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        # Qdrant's client keeps the transport's error in `source`, not as the cause.
+        source = getattr(current, "source", None)
+        current = source if isinstance(source, BaseException) else current.__cause__

@@ -1,0 +1,73 @@
+"""What the pipelines need to know; the app fills it from its environment."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from haystack.utils import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One model behind the NIM routes; `url` ends in /v1."""
+
+    url: str
+    model: str
+    api_key: Secret | None = None
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        # The embedders add a missing /v1, the chat client does not, and none takes a slash behind.
+        if not self.url.endswith("/v1"):
+            msg = f"the URL of model {self.model!r} is {self.url!r}: expected to end in /v1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """Where Qdrant is; `url` may be ":memory:" in tests."""
+
+    url: str
+    dimension: int
+    api_key: Secret | None = None
+    # The client's own default is 5 seconds, which a large upsert outlasts.
+    timeout: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexingSettings:
+    """How documents are cut and embedded."""
+
+    embedding: Endpoint
+    # About 200 word pieces: below the 256 that small embedding models read.
+    chunk_words: int = 140
+    overlap_words: int = 25
+    batch_size: int = 32
+    concurrent_batches: int = 4
+    attempts: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuerySettings:
+    """How a question is answered. The defaults were tuned with the local demo models."""
+
+    embedding: Endpoint
+    ranking: Endpoint
+    llm: Endpoint
+    retrieve_top_k: int = 20
+    answer_top_k: int = 3
+    # What the model reads of each passage: on two cores a prompt costs 4 ms a token, and whole
+    # passages would take three seconds. A model on a GPU reads them whole (2000).
+    passage_characters: int = 450
+    max_tokens: int = 80
+    temperature: float = 0.0
+    attempts: int = 3
+    # Below this cosine of the best passage the documents do not speak of the question at all.
+    min_similarity: float = 0.30
+    # The share of the question's content words that the best passages must hold.
+    min_coverage: float = 0.55
+    # "sentences" keeps what the passages support and quotes them where nothing is left;
+    # "off" trusts the model.
+    grounding: Literal["sentences", "off"] = "sentences"
+    # The share of a sentence's content words that may be in no passage.
+    max_unsupported: float = 0.0
+    quote_characters: int = 300

@@ -1,0 +1,47 @@
+"""The words of a text that carry its meaning, in a form that can be compared."""
+
+import re
+
+_WORD = re.compile(r"[^\W_]+")
+# Scripts that are written without spaces; their words are compared as pairs of characters.
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
+# A word broken at the end of a line.
+_HYPHENATED = re.compile(r"(?<=[^\W\d_])-\n(?=[^\W\d_])")
+
+# Endings differ, the first letters seldom do.
+PREFIX = 5
+_ENDING = re.compile(r"(?<=...)(?:ing|ed|es|(?<!s)s)$")
+
+_STOP = frozenset(
+    _WORD.findall(
+        "a about after all also an and any are as at be because been before being between "
+        "both but by can could did do does doing done during each either else for from get "
+        "give given had has have having he her here him his how however i if in into is it "
+        "its itself just like ll many may me mean means meant might more most much must my "
+        "need needs no nor not of off on once one only or other our out over own re s same "
+        "shall she should so some such t tell than that the their them then there these they "
+        "this those through to too under until up upon us use used using ve very via was we "
+        "were what when where whether which while who whom whose why will with within without "
+        "would yes you your yours"
+    )
+)
+
+
+def view(text: str) -> str:
+    """Return the text in one line, its hyphenated words whole: for models, not for spans."""
+    return " ".join(_HYPHENATED.sub("", text).split())
+
+
+def key_words(text: str) -> list[str]:
+    """Return the compared form of each content word, in order."""
+    found = []
+    for word in _WORD.findall(_HYPHENATED.sub("", text).casefold()):
+        if _UNSPACED.search(word):
+            found += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
+        elif word not in _STOP:
+            found.append(word if any(c.isdigit() for c in word) else _stem(word))
+    return found
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word)[:PREFIX]

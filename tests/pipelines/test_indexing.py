@@ -1,0 +1,123 @@
+"""Documents in and out of the store."""
+
+import pytest
+
+from pipelines.errors import StageError
+from pipelines.indexing import delete_document
+from tests.pipelines.world import CANTEEN, MANUAL, World, a_world
+
+
+def held(world: World, document_id: str) -> int:
+    found = {"field": "meta.document_id", "operator": "==", "value": document_id}
+    return world.store.count_documents_by_filter(found)
+
+
+def test_a_chunk_is_the_page_text_at_its_span(world: World) -> None:
+    chunks = world.store.filter_documents()
+
+    texts = {"id-manual": MANUAL, "id-canteen": CANTEEN}
+    for chunk in chunks:
+        start, end = chunk.meta["span"]
+        assert texts[chunk.meta["document_id"]][chunk.meta["page"] - 1][start:end] == chunk.content
+    assert {(c.meta["document"], c.meta["page"]) for c in chunks} == {
+        ("manual.pdf", 1),
+        ("manual.pdf", 3),
+        ("canteen.txt", 1),
+    }
+
+
+def test_passages_are_embedded_as_passages_and_cut_at_the_end(world: World) -> None:
+    bodies = [request.body for request in world.nim.posts("/embeddings")]
+
+    assert {(body["input_type"], body["truncate"]) for body in bodies} == {("passage", "END")}
+
+
+def test_indexing_the_same_again_makes_no_duplicates(world: World) -> None:
+    before = {chunk.id for chunk in world.store.filter_documents()}
+
+    world.index("id-manual", "manual.pdf", MANUAL)
+
+    assert {chunk.id for chunk in world.store.filter_documents()} == before
+
+
+def test_a_new_version_replaces_the_old_one_and_nothing_else(world: World) -> None:
+    chunks = world.index("id-manual", "manual.pdf", ["One page is left of the manual."])
+
+    assert chunks == 1
+    assert held(world, "id-manual") == 1
+    assert held(world, "id-canteen") == 1
+
+
+def test_a_run_that_was_cut_off_is_repaired_by_the_next() -> None:
+    many = [f"Page {number} speaks of pumps." for number in range(40)]
+    with a_world(attempts=1) as world:
+        world.nim.fail_next(400, times=0)
+        world.index("id", "a.txt", many)
+        world.nim.fail_next(500, times=99)
+        with pytest.raises(StageError):
+            world.index("id", "a.txt", ["All new."])
+        world.nim._faults.clear()
+
+        world.index("id", "a.txt", many[:3])
+
+        assert held(world, "id") == 3
+
+
+def test_deleting_a_document_removes_all_its_chunks_and_tells_their_number(world: World) -> None:
+    assert delete_document(world.store, "id-manual") == 2
+    assert held(world, "id-manual") == 0
+    assert held(world, "id-canteen") == 1
+    assert delete_document(world.store, "id-manual") == 0
+
+
+def test_deleting_nothing_in_particular_is_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="document_id is empty"):
+        delete_document(world.store, "")
+
+    assert world.store.count_documents() == 3
+
+
+def test_passing_failures_are_tried_again(empty_world: World) -> None:
+    empty_world.nim.fail_next(503, times=2)
+
+    assert empty_world.index("id", "a.txt", ["Pumps."]) == 1
+
+
+def test_a_refusal_is_not_tried_again_and_names_its_stage(empty_world: World) -> None:
+    empty_world.nim.fail_next(422)
+
+    with pytest.raises(StageError) as caught:
+        empty_world.index("id", "a.txt", ["Pumps."])
+
+    assert (caught.value.stage, caught.value.status, caught.value.retryable) == (
+        "embedding",
+        422,
+        False,
+    )
+    assert len(empty_world.nim.posts("/embeddings")) == 1
+
+
+def test_progress_is_told_in_pages(empty_world: World) -> None:
+    told: list[tuple[int, int]] = []
+
+    empty_world.index(
+        "id", "a.txt", ["Text."] * 70, on_progress=lambda done, of: told.append((done, of))
+    )
+
+    assert told == [(32, 70), (64, 70), (70, 70)]
+
+
+def test_a_table_of_contents_is_not_indexed(empty_world: World) -> None:
+    lines = [f"{n}.1 How to care for pump {n}" + " ." * 40 + f" {n}" for n in range(1, 9)]
+
+    chunks = empty_world.index("id", "a.pdf", ["\n".join(lines), "Pumps need oil. Wait... then."])
+
+    assert chunks == 1
+
+
+def test_metadata_goes_along_but_may_not_take_our_names(empty_world: World) -> None:
+    empty_world.index("id", "a.txt", ["Pumps."], metadata={"team": "blue"})
+
+    assert empty_world.store.filter_documents()[0].meta["team"] == "blue"
+    with pytest.raises(ValueError, match="these names are taken"):
+        empty_world.index("id", "a.txt", ["Pumps."], metadata={"span": 3})
