@@ -1,0 +1,1 @@
+"""How the pipelines are served: Hayhooks in durable mode behind our own guard."""

@@ -1,0 +1,70 @@
+"""The request body as the guard sees it: counted, and watched for a caller who hangs up."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from starlette.types import Message, Receive
+
+# A refused caller may still be sending; it is listened to this long, so that it can read the
+# refusal, and then cut off.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 32 * 2**20
+
+
+class Body:
+    """Wrap `receive`; call `stop` when the body is too large or nobody waits for the answer."""
+
+    def __init__(self, receive: Receive, *, declared: int | None, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._gone = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+        self.on_gone: Callable[[], None] | None = None
+        self.on_too_large: Callable[[], None] | None = None
+        self.size = 0
+        self.too_large = False
+        self.complete = declared == 0
+
+    async def receive(self) -> Message:
+        if self._gone.is_set() or self._watcher is not None or self.too_large:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone.set()
+            return message
+        self.size += len(message.get("body", b""))
+        if self.size > self._limit:
+            self.too_large = True
+            if self.on_too_large is not None:
+                self.on_too_large()
+            return await self.receive()
+        if not message.get("more_body", False):
+            self.complete = True
+            self._watcher = asyncio.create_task(self._watch())
+        return message
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self._gone.set()
+        if self.on_gone is not None:
+            self.on_gone()
+
+    async def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+
+    async def linger(self) -> None:
+        """Read and forget what a refused caller still sends, within bounds."""
+        left = LINGER_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while left > 0 and not self._gone.is_set():
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+                    left -= len(message["body"])

@@ -1,0 +1,1 @@
+"""What happens to an uploaded file: kept, journalled, read, indexed, deleted."""

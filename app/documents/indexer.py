@@ -1,0 +1,189 @@
+"""The worker behind the uploads: takes jobs from the journal, one document at a time."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from app.documents.journal import Journal
+from app.documents.records import Job
+from app.documents.shelf import Shelf, is_full
+from app.failures import Failure, explain
+from app.log import where
+from pipelines.convert import Page, UnreadableDocument, read_document
+
+log = logging.getLogger("app.indexer")
+MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
+LONGEST_DELAY = 30.0
+LONGEST_WAIT = 5.0
+STOP_SECONDS = 10.0
+Lane = Literal["index", "delete"]
+LANES: tuple[Lane, ...] = ("index", "delete")  # nobody waits for a long book to get rid of a page
+
+
+class Withdrawn(Exception):
+    """The document was deleted while its job was running."""
+
+
+class Index(Protocol):
+    """What is searched."""
+
+    def index(
+        self,
+        collection: str,
+        document_id: str,
+        name: str,
+        pages: list[Page],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write a document's chunks in place of its old ones and return how many there are."""
+
+    def remove(self, collection: str, document_id: str) -> int:
+        """Remove a document's chunks and return how many there were."""
+
+
+class Indexer:
+    """Runs for as long as the service does; what it leaves open is taken up at the next start."""
+
+    def __init__(
+        self, journal: Journal, shelf: Shelf, index: Index, *, conversion_seconds: float
+    ) -> None:
+        self._journal = journal
+        self._shelf = shelf
+        self._index = index
+        self._conversion_seconds = conversion_seconds
+        self._wake = {lane: asyncio.Event() for lane in LANES}
+        self._done = asyncio.Condition()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        resumed = await asyncio.to_thread(self._journal.resume)
+        swept = await asyncio.to_thread(lambda: self._shelf.sweep(self._journal.needed()))
+        await asyncio.to_thread(self._journal.forget_old_jobs)
+        log.info("indexer started", extra={"resumed": resumed, "swept": swept})
+        self._tasks = [asyncio.create_task(self._run(lane)) for lane in LANES]
+
+    async def stop(self) -> None:
+        """Give a running step a moment; the journal knows what to take up again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        for event in self._wake.values():
+            event.set()
+
+    async def finished(self, job_id: str, seconds: float) -> Job | None:
+        """Return the job as soon as it is closed, or as it is when the time is up."""
+
+        def closed() -> bool:
+            job = self._journal.job(job_id)
+            return job is None or job.status not in ("queued", "running")
+
+        try:
+            async with asyncio.timeout(seconds), self._done:
+                await self._done.wait_for(closed)
+        except TimeoutError:
+            log.info("still running", extra={"job": job_id})
+        return await asyncio.to_thread(self._journal.job, job_id)
+
+    async def _run(self, lane: Lane) -> None:
+        while True:
+            self._wake[lane].clear()
+            job = await asyncio.to_thread(self._journal.take, lane)
+            if job is not None:
+                await self._one(job)
+                async with self._done:
+                    self._done.notify_all()
+                self.wake()  # the other lane may have waited for this document
+                continue
+            due = await asyncio.to_thread(self._journal.seconds_to_next, lane)
+            wait = LONGEST_WAIT if due is None else min(max(due, 0.05), LONGEST_WAIT)
+            try:
+                await asyncio.wait_for(self._wake[lane].wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _one(self, job: Job) -> None:
+        step = self._delete if job.kind == "delete" else self._index_one
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def run() -> None:
+            self._guarded(step, job)
+            with contextlib.suppress(RuntimeError):  # the loop is gone when the process ends
+                loop.call_soon_threadsafe(ended.set)
+
+        # A daemon: the process never waits for a long reading to end, its next start resumes it.
+        threading.Thread(target=run, name="indexer", daemon=True).start()
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), STOP_SECONDS)
+            raise
+
+    def _guarded(self, step: Callable[[Job], None], job: Job) -> None:
+        """Run one job to an end that the journal knows."""
+        try:
+            step(job)
+        except UnreadableDocument as error:
+            self._journal.close_job(job, "refused", str(error))
+        except Withdrawn:
+            self._journal.close_job(job, "cancelled", "the document was deleted")
+        except Exception as error:
+            self._failed(job, error)
+        self._tidy(job)
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        full = isinstance(error, OSError) and is_full(error)
+        failure = Failure(None, "the disk is full", retry=True) if full else explain(error)
+        log.warning("job failed", extra={"job": job.id, "at": where(error), "try": job.attempts})
+        # A deletion was promised: it is tried until it is done.
+        if job.kind == "delete" or (failure.retry and job.attempts < MOST_ATTEMPTS):
+            delay = min(LONGEST_DELAY, 0.5 * 2 ** min(job.attempts, 8)) * random.uniform(0.8, 1.2)
+            self._journal.retry(job, failure.reason, stage=failure.stage, delay=delay)
+        else:
+            self._journal.close_job(job, "failed", failure.reason)
+
+    def _index_one(self, job: Job) -> None:
+        if job.attempts > MOST_ATTEMPTS:
+            self._journal.close_job(job, "failed", "it was tried too often")
+            return
+        self._journal.advance(job.id, "convert", 0.05)
+        pages = read_document(
+            self._shelf.original(job.sha256), job.name, max_seconds=self._conversion_seconds
+        )
+        self._shelf.write_pages(job.document_id, job.sha256, pages)
+        self._progress(job, 0, len(pages))
+        chunks = self._index.index(
+            job.collection,
+            job.document_id,
+            job.name,
+            pages,
+            lambda done, total: self._progress(job, done, total),
+        )
+        self._journal.finish_index(job, chunks=chunks, pages=len(pages))
+        log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
+
+    def _progress(self, job: Job, done: int, total: int) -> None:
+        # The deletion waits behind this job and removes what was written until now.
+        if self._journal.is_deleting(job.document_id):
+            raise Withdrawn
+        self._journal.advance(job.id, "index", 0.2 + 0.75 * done / max(total, 1))
+
+    def _delete(self, job: Job) -> None:
+        removed = self._index.remove(job.collection, job.document_id)
+        self._journal.finish_delete(job)
+        log.info("deleted", extra={"job": job.id, "chunks": removed})
+
+    def _tidy(self, job: Job) -> None:
+        try:
+            contents = self._journal.contents_of(job.document_id)
+            self._shelf.release(job.document_id, contents, self._journal.needed)
+        except OSError as error:
+            # The next start sweeps what could not be removed now.
+            log.warning("left on disk", extra={"job": job.id, "at": where(error)})

@@ -1,0 +1,299 @@
+"""The durable record of documents and jobs: SQLite, written through before anything is promised."""
+
+import hashlib
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.documents.records import Document, Job
+from app.documents.schema import DOCUMENT, JOB, SCHEMA
+
+KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
+
+
+def document_id(collection: str, name: str) -> str:
+    """The same name in the same collection is the same document."""
+    return hashlib.sha256(f"{collection}\0{name}".encode()).hexdigest()[:32]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Journal:
+    """One connection, one lock: every call is a short transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.execute("pragma busy_timeout = 5000")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+
+    def accept(self, collection: str, name: str, sha256: str, size: int) -> Job:
+        """Record an upload and return its job; bytes that already answer need no work."""
+        with self._transaction() as db:
+            pending = db.execute(
+                "select id from jobs j where collection = ? and sha256 = ? and kind = 'index'"
+                " and status in ('queued', 'running') and seq ="
+                " (select max(seq) from jobs where document_id = j.document_id)",
+                (collection, sha256),
+            ).fetchone()
+            if pending and (job := self._job(db, pending["id"])):
+                return job
+            same = db.execute(
+                "select id, name, chunks, pages from documents where collection = ? and sha256 = ?"
+                " and deleting = 0 order by name != ?",
+                (collection, sha256, name),
+            ).fetchone()
+            identity = same["id"] if same else document_id(collection, name)
+            db.execute(
+                "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
+                " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
+                (_now(), identity),
+            )
+            if same:
+                if not self._has_open_job(db, identity):
+                    return self._add(
+                        db,
+                        "index",
+                        identity,
+                        collection,
+                        same["name"],
+                        sha256,
+                        size,
+                        ("done", same["chunks"], same["pages"]),
+                    )
+                name = same["name"]
+            else:
+                db.execute(
+                    "insert into documents (id, collection, name, size, created, updated)"
+                    " values (?, ?, ?, ?, ?, ?) on conflict (id) do update set deleting = 0,"
+                    " sha256 = iif(deleting, null, sha256), updated = excluded.updated",
+                    (identity, collection, name, size, _now(), _now()),
+                )
+            return self._add(db, "index", identity, collection, name, sha256, size)
+
+    def request_deletion(self, identity: str) -> Job | None:
+        """Hide the document at once and queue the removal of all that belongs to it."""
+        with self._transaction() as db:
+            row = db.execute(
+                "select * from documents where id = ? and deleting = 0", (identity,)
+            ).fetchone()
+            if row is None:
+                return None
+            db.execute(
+                "update jobs set status = 'cancelled', reason = 'the document was deleted',"
+                " updated = ? where document_id = ? and status = 'queued'",
+                (_now(), identity),
+            )
+            db.execute("update documents set deleting = 1 where id = ?", (identity,))
+            return self._add(db, "delete", identity, row["collection"], row["name"], "", 0)
+
+    def take(self, kind: str) -> Job | None:
+        """Start the oldest job that is due and whose document nobody else works on."""
+        with self._transaction() as db:
+            row = db.execute(
+                f"select {JOB} from jobs j where kind = ? and status = 'queued' and not_before <= ?"
+                " and not exists (select 1 from jobs o where o.document_id = j.document_id"
+                " and o.seq < j.seq and o.status in ('queued', 'running')) order by seq limit 1",
+                (kind, time.time()),
+            ).fetchone()
+            if row is None:
+                return None
+            self._set(db, row["id"], "status = 'running', attempts = attempts + 1, reason = null")
+            return self._job(db, row["id"])
+
+    def seconds_to_next(self, kind: str) -> float | None:
+        """How long until a queued job is due; None when none is queued."""
+        with self._lock:
+            row = self._db.execute(
+                "select min(not_before) as due from jobs where status = 'queued' and kind = ?",
+                (kind,),
+            ).fetchone()
+        return None if row["due"] is None else max(0.0, row["due"] - time.time())
+
+    def resume(self) -> int:
+        """Put back what was running when the process died."""
+        with self._transaction() as db:
+            return db.execute(
+                "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
+                " where status = 'running'"
+            ).rowcount
+
+    def advance(self, job_id: str, stage: str, progress: float) -> None:
+        with self._transaction() as db:
+            self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
+
+    def finish_index(self, job: Job, *, chunks: int, pages: int) -> None:
+        """Make the job's version the one that answers."""
+        with self._transaction() as db:
+            self._set(
+                db,
+                job.id,
+                "status = 'done', stage = null, progress = 1, chunks = ?, pages = ?, reason = null",
+                chunks,
+                pages,
+            )
+            db.execute(
+                "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?"
+                " where id = ? and deleting = 0",
+                (job.sha256, job.size, chunks, pages, _now(), job.document_id),
+            )
+
+    def finish_delete(self, job: Job) -> None:
+        with self._transaction() as db:
+            self._set(db, job.id, "status = 'done', stage = null, progress = 1, reason = null")
+            db.execute("delete from documents where id = ? and deleting = 1", (job.document_id,))
+
+    def close_job(self, job: Job, status: str, reason: str) -> None:
+        with self._transaction() as db:
+            self._set(db, job.id, "status = ?, reason = ?", status, reason)
+
+    def retry(self, job: Job, reason: str, *, stage: str | None, delay: float) -> None:
+        with self._transaction() as db:
+            due = time.time() + delay
+            self._set(
+                db,
+                job.id,
+                "status = 'queued', stage = ?, reason = ?, not_before = ?",
+                stage,
+                reason,
+                due,
+            )
+
+    def forget_old_jobs(self) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "delete from jobs where status not in ('queued', 'running') and seq <="
+                " (select max(seq) from jobs) - ? and seq not in"
+                " (select max(seq) from jobs group by document_id)",
+                (KEPT_JOBS,),
+            )
+
+    def job(self, job_id: str) -> Job | None:
+        with self._lock:
+            return self._job(self._db, job_id)
+
+    def is_deleting(self, identity: str) -> bool:
+        with self._lock:
+            row = self._db.execute(
+                "select deleting from documents where id = ?", (identity,)
+            ).fetchone()
+        return row is not None and bool(row["deleting"])
+
+    def document(self, identity: str) -> Document | None:
+        with self._lock:
+            row = self._db.execute(f"{DOCUMENT} and d.id = ?", (identity,)).fetchone()
+        return None if row is None else Document(**dict(row))
+
+    def documents(self, collection: str | None, *, limit: int, offset: int) -> list[Document]:
+        with self._lock:
+            rows = self._db.execute(
+                f"{DOCUMENT} and (? is null or d.collection = ?)"
+                " order by d.collection, d.name limit ? offset ?",
+                (collection, collection, limit, offset),
+            ).fetchall()
+        return [Document(**dict(row)) for row in rows]
+
+    def count(self, collection: str | None) -> int:
+        with self._lock:
+            row = self._db.execute(
+                "select count(*) as n from documents where deleting = 0"
+                " and (? is null or collection = ?)",
+                (collection, collection),
+            ).fetchone()
+        return int(row["n"])
+
+    def collections(self) -> list[str]:
+        with self._lock:
+            rows = self._db.execute(
+                "select distinct collection from documents where deleting = 0 order by collection"
+            ).fetchall()
+        return [row["collection"] for row in rows]
+
+    def jobs_by_status(self) -> dict[str, int]:
+        with self._lock:
+            rows = self._db.execute(
+                "select status, count(*) as n from jobs group by status"
+            ).fetchall()
+        return {row["status"]: row["n"] for row in rows}
+
+    def needed(self) -> set[tuple[str, str]]:
+        """Return (document, content) of every file that must stay on disk."""
+        with self._lock:
+            rows = self._db.execute(
+                "select id, sha256 from documents where sha256 is not null and deleting = 0"
+                " union select document_id, sha256 from jobs"
+                " where status in ('queued', 'running') and kind = 'index'"
+            ).fetchall()
+        return {(row[0], row[1]) for row in rows}
+
+    def contents_of(self, identity: str) -> set[str]:
+        """Return every content that a document ever had, as far as its jobs are remembered."""
+        with self._lock:
+            rows = self._db.execute(
+                "select distinct sha256 from jobs where document_id = ? and kind = 'index'",
+                (identity,),
+            ).fetchall()
+        return {row["sha256"] for row in rows}
+
+    def _has_open_job(self, db: sqlite3.Connection, identity: str) -> bool:
+        query = "select 1 from jobs where document_id = ? and status in ('queued', 'running')"
+        return db.execute(query, (identity,)).fetchone() is not None
+
+    def _job(self, db: sqlite3.Connection, job_id: str) -> Job | None:
+        row = db.execute(f"select {JOB} from jobs where id = ?", (job_id,)).fetchone()
+        return None if row is None else Job(**dict(row))
+
+    def _set(self, db: sqlite3.Connection, job_id: str, change: str, *values: object) -> None:
+        statement = f"update jobs set {change}, updated = ? where id = ?"
+        db.execute(statement, (*values, _now(), job_id))
+
+    def _add(
+        self,
+        db: sqlite3.Connection,
+        kind: str,
+        identity: str,
+        collection: str,
+        name: str,
+        sha256: str,
+        size: int,
+        done: tuple[str, int, int] | None = None,
+    ) -> Job:
+        job_id = uuid.uuid4().hex
+        status, chunks, pages = done or ("queued", None, None)
+        db.execute(
+            "insert into jobs (id, kind, document_id, collection, name, sha256, size, status,"
+            " progress, chunks, pages, created, updated)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                job_id, kind, identity, collection, name, sha256, size, status,
+                1.0 if done else 0.0, chunks, pages, _now(), _now(),
+            ),
+        )  # fmt: skip
+        job = self._job(db, job_id)
+        assert job is not None
+        return job

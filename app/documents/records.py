@@ -1,0 +1,75 @@
+"""What the journal holds: documents and the jobs that change them."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Status = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
+OPEN_STATES: tuple[Status, ...] = ("queued", "running")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One change of one document."""
+
+    id: str
+    kind: Literal["index", "delete"]
+    document_id: str
+    collection: str
+    name: str
+    sha256: str
+    size: int
+    status: Status
+    stage: str | None
+    progress: float
+    attempts: int
+    chunks: int | None
+    pages: int | None
+    reason: str | None
+    created: str
+    updated: str
+
+    def public(self) -> dict[str, object]:
+        """Return what callers see."""
+        shown = asdict(self)
+        del shown["sha256"]
+        return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A file that was accepted; `sha256` is the version that answers now, None before the first."""
+
+    id: str
+    collection: str
+    name: str
+    sha256: str | None
+    size: int
+    chunks: int
+    pages: int
+    created: str
+    updated: str
+    job_id: str
+    job_status: Status
+    reason: str | None
+
+    @property
+    def status(self) -> Status:
+        """A version that answers stays `done`, whatever becomes of its replacement."""
+        return "done" if self.sha256 is not None else self.job_status
+
+    def public(self) -> dict[str, object]:
+        """Return what callers see."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "collection": self.collection,
+            "status": self.status,
+            "bytes": self.size,
+            "pages": self.pages,
+            "chunks": self.chunks,
+            "sha256": self.sha256,
+            "reason": self.reason,
+            "created": self.created,
+            "updated": self.updated,
+            "job": {"id": self.job_id, "status": self.job_status},
+        }

@@ -1,0 +1,31 @@
+"""The journal's tables and the columns that its records are read from."""
+
+SCHEMA = """
+create table if not exists documents (
+    id text primary key, collection text not null, name text not null, sha256 text,
+    size integer not null default 0, chunks integer not null default 0,
+    pages integer not null default 0, deleting integer not null default 0,
+    created text not null, updated text not null
+) strict;
+create table if not exists jobs (
+    seq integer primary key autoincrement, id text not null unique, kind text not null,
+    document_id text not null, collection text not null, name text not null,
+    sha256 text not null, size integer not null, status text not null, stage text,
+    progress real not null default 0, attempts integer not null default 0, chunks integer,
+    pages integer, reason text, not_before real not null default 0,
+    created text not null, updated text not null
+) strict;
+create index if not exists jobs_by_document on jobs (document_id, seq);
+create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
+"""
+JOB = (
+    "id, kind, document_id, collection, name, sha256, size, status, stage, progress, attempts,"
+    " chunks, pages, reason, created, updated"
+)
+DOCUMENT = """
+select d.id, d.collection, d.name, d.sha256, d.size, d.chunks, d.pages, d.created, d.updated,
+       j.id as job_id, j.status as job_status, j.reason
+from documents d
+join jobs j on j.seq = (select max(seq) from jobs where document_id = d.id)
+where d.deleting = 0
+"""

@@ -1,0 +1,111 @@
+"""Where files lie: originals by content, page texts by document and content, uploads in flight."""
+
+import errno
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines.convert import Page
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, the quota or the largest allowed file is the reason."""
+    return error.errno in FULL
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Shelf:
+    """All paths below the data directory but the journal's."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        # Held from keeping an original to its entry in the journal, and while unneeded ones go.
+        self.lock = threading.Lock()
+        self._originals = root / "originals"
+        self._pages = root / "pages"
+        self._uploads = root / "uploads"
+        for directory in (self._originals, self._pages, self._uploads):
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._root).free
+
+    def new_upload(self) -> Path:
+        return self._uploads / f"{uuid.uuid4().hex}.part"
+
+    def original(self, sha256: str) -> Path:
+        return self._originals / sha256[:2] / sha256
+
+    def keep(self, upload: Path, sha256: str) -> None:
+        """Move a finished upload to its place; the same content is kept once."""
+        target = self.original(sha256)
+        if target.exists():
+            upload.unlink()
+            return
+        target.parent.mkdir(exist_ok=True)
+        upload.replace(target)
+        _sync_directory(target.parent)
+
+    def write_pages(self, document_id: str, sha256: str, pages: list[Page]) -> None:
+        target = self._page_file(document_id, sha256)
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_suffix(".part")
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                content = [{"number": page.number, "text": page.text} for page in pages]
+                json.dump(content, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync_directory(target.parent)
+
+    def read_pages(self, document_id: str, sha256: str) -> list[Page]:
+        content = json.loads(self._page_file(document_id, sha256).read_text(encoding="utf-8"))
+        return [Page(number=page["number"], text=page["text"]) for page in content]
+
+    def sweep(self, needed: set[tuple[str, str]]) -> int:
+        """Remove every file that the journal does not need; return how many. For a quiet start."""
+        originals = {sha256 for _, sha256 in needed}
+        pages = {self._page_file(document, sha256) for document, sha256 in needed}
+        unneeded = [
+            *self._uploads.iterdir(),
+            *(path for path in self._originals.glob("*/*") if path.name not in originals),
+            *(path for path in self._pages.glob("*/*") if path not in pages),
+        ]
+        for path in unneeded:
+            path.unlink()
+        return len(unneeded)
+
+    def release(
+        self, document_id: str, sha256s: set[str], needed: Callable[[], set[tuple[str, str]]]
+    ) -> None:
+        """Remove what a document no longer needs: its page texts, and these originals."""
+        with self.lock:
+            wanted = needed()
+            directory = self._pages / document_id
+            for path in directory.glob("*"):
+                if (document_id, path.stem) not in wanted:
+                    path.unlink(missing_ok=True)
+            for sha256 in sha256s - {content for _, content in wanted}:
+                self.original(sha256).unlink(missing_ok=True)
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
+
+    def _page_file(self, document_id: str, sha256: str) -> Path:
+        return self._pages / document_id / f"{sha256}.json"

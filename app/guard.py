@@ -1,0 +1,190 @@
+"""The one door: route, key, size, load and time are checked before a framework sees a request.
+
+Pure ASGI, so streams pass through unbuffered.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import problems
+from app.body import Body
+from app.exchange import Exchange
+from app.keys import KeyRing
+from app.log import where
+from app.metrics import Metrics
+from app.problems import Problem
+from app.surface import Kind, Route, find
+
+access = logging.getLogger("app.access")
+log = logging.getLogger("app.guard")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much, how many, how long."""
+
+    body_bytes: int
+    upload_bytes: int
+    concurrency: int
+    request_seconds: float
+    upload_seconds: float
+
+    def bytes(self, kind: Kind) -> int:
+        return self.upload_bytes if kind == "upload" else self.body_bytes
+
+    def seconds(self, kind: Kind) -> float:
+        return self.upload_seconds if kind == "upload" else self.request_seconds
+
+
+class Guard:
+    """Wrap an ASGI app; `keys` is None only where everybody may ask."""
+
+    def __init__(
+        self, app: ASGIApp, *, keys: KeyRing | None, limits: Limits, metrics: Metrics
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._limits = limits
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._exchange(scope, receive, send)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        exchange = Exchange(scope, send)
+        route = find(scope["path"])
+        kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
+        limit = self._limits.bytes(kind)
+        body = Body(receive, declared=exchange.declared, limit=limit)
+        exchange.unread = lambda: not body.complete
+        problem: Problem | None = None
+        try:
+            self._admit(route, kind, exchange)
+            await self._run(scope, exchange, body, kind)
+        except Problem as refusal:
+            problem = refusal
+        except Exception as error:
+            log.error("unhandled", extra={"at": where(error), "request": exchange.request_id})
+            problem = problems.internal()
+        try:
+            if problem is not None:
+                await self._refuse(scope, exchange, body, problem)
+            # Who waits for `100 Continue` has sent nothing yet and must not be asked to.
+            if exchange.held and b"expect" not in exchange.headers:
+                await body.linger()
+            await exchange.release()
+        finally:
+            await body.close()
+            template = route.template if route else "unknown"
+            seconds = time.perf_counter() - began
+            self._metrics.request(exchange.method, template, exchange.status, seconds)
+            if kind != "open":
+                line = {
+                    "method": exchange.method,
+                    "route": template,
+                    "status": exchange.status,
+                    "seconds": round(seconds, 4),
+                    "bytes_in": body.size,
+                    "bytes_out": exchange.sent,
+                    "complete": exchange.complete,
+                    "request": exchange.request_id,
+                }
+                access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
+
+    def _admit(self, route: Route | None, kind: Kind, exchange: Exchange) -> None:
+        if route is None:
+            raise problems.not_found()
+        if kind != "open":
+            self._check_key(exchange)
+        if exchange.method not in route.kinds:
+            raise problems.method_not_allowed(route.allowed)
+        declared = exchange.declared
+        if declared == -1:
+            raise Problem(400, "malformed-body", "The Content-Length is not a number")
+        limit = self._limits.bytes(kind)
+        if declared is not None and declared > limit:
+            raise problems.body_too_large(limit)
+
+    def _check_key(self, exchange: Exchange) -> None:
+        if self._keys is None:
+            return
+        scheme, _, presented = exchange.headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            presented = exchange.headers.get(b"x-api-key", b"")
+        presented = presented.strip()
+        if not presented:
+            msg = "Send a key as `Authorization: Bearer <key>`"
+            raise problems.unauthorized(msg)
+        if not self._keys.accepts(presented):
+            msg = "This key is not known here"
+            raise problems.unauthorized(msg)
+
+    async def _run(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
+        if kind == "open":
+            await self._app(scope, body.receive, exchange.send)
+            return
+        if self._metrics.in_flight >= self._limits.concurrency:
+            raise Problem(
+                503,
+                "busy",
+                "Too many requests at once",
+                f"{self._limits.concurrency} are running; try again in a moment",
+                headers={"Retry-After": "1"},
+            )
+        self._metrics.in_flight += 1
+        try:
+            await self._run_in_time(scope, exchange, body, kind)
+        finally:
+            self._metrics.in_flight -= 1
+
+    async def _run_in_time(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
+        work = asyncio.create_task(self._call(scope, exchange, body))
+
+        def stop() -> None:
+            if not exchange.complete:
+                work.cancel()
+
+        body.on_too_large = stop
+        # Nobody listens any more: stop paying for the answer. Uploads are finished all the same.
+        body.on_gone = stop if kind == "answer" else None
+        try:
+            async with asyncio.timeout(self._limits.seconds(kind)):
+                await asyncio.wait([work])
+        except TimeoutError:
+            raise self._too_late(body) from None
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+        if body.too_large:
+            raise problems.body_too_large(self._limits.bytes(kind))
+        if not work.cancelled():
+            work.result()
+
+    async def _call(self, scope: Scope, exchange: Exchange, body: Body) -> None:
+        await self._app(scope, body.receive, exchange.send)
+
+    def _too_late(self, body: Body) -> Problem:
+        if not body.complete:
+            return Problem(408, "body-too-slow", "The body did not arrive in time")
+        return Problem(504, "deadline", "The answer was not ready in time", stage="request")
+
+    async def _refuse(self, scope: Scope, exchange: Exchange, body: Body, problem: Problem) -> None:
+        if exchange.complete:
+            return
+        if exchange.started:
+            # Too late for another status: cutting the connection is the only honest signal left.
+            message = "the response was cut"
+            raise ConnectionAbortedError(message)
+        await problem.response()(scope, body.receive, exchange.send)

@@ -1,0 +1,39 @@
+"""Our settings in the words of the pipelines."""
+
+from pathlib import Path
+
+from app.secrets import haystack_secret
+from app.settings import Settings
+from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
+
+
+def store_settings(settings: Settings) -> StoreSettings:
+    return StoreSettings(
+        url=settings.qdrant_url,
+        api_key=haystack_secret(settings.qdrant_api_key_file),
+        dimension=settings.embedding_dimension,
+    )
+
+
+def indexing_settings(settings: Settings) -> IndexingSettings:
+    return IndexingSettings(embedding=_embedding(settings))
+
+
+def query_settings(settings: Settings) -> QuerySettings:
+    return QuerySettings(
+        embedding=_embedding(settings),
+        ranking=_endpoint(
+            settings.ranking_url, settings.ranking_model, settings.ranking_api_key_file
+        ),
+        llm=_endpoint(settings.llm_url, settings.llm_model, settings.llm_api_key_file),
+    )
+
+
+def _embedding(settings: Settings) -> Endpoint:
+    return _endpoint(
+        settings.embedding_url, settings.embedding_model, settings.embedding_api_key_file
+    )
+
+
+def _endpoint(url: str, model: str, key_file: Path | None) -> Endpoint:
+    return Endpoint(url=url, model=model, api_key=haystack_secret(key_file))

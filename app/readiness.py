@@ -1,0 +1,73 @@
+"""Which back ends are there: all asked at once, the answer kept for a moment."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import httpx
+
+PROBE_SECONDS = 2.0
+KEPT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Something that answers depend on; `paths` are tried until one is known there."""
+
+    name: str
+    url: str
+    paths: tuple[str, ...]
+    headers: dict[str, str]
+
+
+class Readiness:
+    """Ask every back end, at most once in KEPT_SECONDS however many callers look."""
+
+    def __init__(self, backends: list[Backend]) -> None:
+        self._backends = backends
+        self._lock = asyncio.Lock()
+        self._client: httpx.AsyncClient | None = None
+        self._until = 0.0
+        self._missing: list[dict[str, str]] = []
+
+    async def missing(self) -> list[dict[str, str]]:
+        """Return name and reason of every back end that is not ready."""
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                reasons = await asyncio.gather(*(self._probe(each) for each in self._backends))
+                self._missing = [
+                    {"name": backend.name, "reason": reason}
+                    for backend, reason in zip(self._backends, reasons, strict=True)
+                    if reason is not None
+                ]
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._missing
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _probe(self, backend: Backend) -> str | None:
+        if self._client is None:
+            self._client = httpx.AsyncClient()
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                for path in backend.paths:
+                    response = await self._client.get(
+                        backend.url + path, headers=backend.headers, timeout=PROBE_SECONDS
+                    )
+                    if response.status_code != 404:
+                        return _reason(response.status_code)
+                return "answers 404 to every known probe"
+        except (TimeoutError, httpx.TimeoutException):
+            return f"did not answer within {PROBE_SECONDS:g} s"
+        except httpx.HTTPError:
+            return "cannot be reached"
+
+
+def _reason(status: int) -> str | None:
+    if status < 400:
+        return None
+    if status in (401, 403):
+        return f"refuses our key ({status})"
+    return f"answers {status}"

@@ -1,0 +1,194 @@
+"""The OpenAI shapes: chat completions, streamed or whole, and the list of models."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from app.answering import Answering, Asked
+from app.failures import to_problem
+from app.problems import Problem, invalid, not_found
+from app.questions import LONGEST, Turn
+from pipelines.answer import Answer
+
+DEFAULT_MODEL = "stackyard"
+
+
+class Part(BaseModel):
+    """A piece of a message; pieces other than text are passed over."""
+
+    type: str
+    text: str = ""
+
+
+class Message(BaseModel):
+    """One message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str, Field(max_length=20_000)] | list[Part] | None = None
+
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content if part.type == "text")
+        return self.content or ""
+
+
+class StreamOptions(BaseModel):
+    """What a stream ends with."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """What we read of a chat request; sampling is ours, so its other members are passed over."""
+
+    model: str = DEFAULT_MODEL
+    messages: Annotated[list[Message], Field(min_length=1, max_length=200)]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    filters: dict[str, object] | None = None
+
+    def asked(self, collection: str) -> Asked:
+        """Take the last user message as the question and what came before as history."""
+        last = max(
+            (index for index, message in enumerate(self.messages) if message.role == "user"),
+            default=None,
+        )
+        question = "" if last is None else self.messages[last].text().strip()
+        if not question or len(question) > LONGEST:
+            msg = f"messages need a user message of 1 to {LONGEST} characters"
+            raise invalid(msg)
+        history = [
+            Turn(role="user" if message.role == "user" else "assistant", content=message.text())
+            for message in self.messages[:last]
+            if message.role in ("user", "assistant") and message.text()
+        ]
+        return Asked.of(question, collection, self.filters, history)
+
+
+def chat_router(answering: Answering) -> APIRouter:
+    router = APIRouter(tags=["openai"])
+
+    async def collection_of(model: str) -> str:
+        if model == DEFAULT_MODEL:
+            return answering.default_collection
+        if model not in await answering.collections():
+            raise Problem(
+                404, "unknown-model", "There is no such model", "GET /v1/models lists them"
+            )
+        return model
+
+    @router.get("/v1/models", summary="The collections, as models")
+    async def models() -> dict[str, object]:
+        names = [DEFAULT_MODEL, *await answering.collections()]
+        return {"object": "list", "data": [_model(name) for name in names]}
+
+    @router.get("/v1/models/{model}", summary="One model")
+    async def model(model: str) -> dict[str, object]:
+        if model != DEFAULT_MODEL and model not in await answering.collections():
+            msg = "There is no such model"
+            raise not_found(msg)
+        return _model(model)
+
+    @router.post(
+        "/v1/chat/completions",
+        summary="Ask in the OpenAI shape; citations come as an extra member",
+        response_model=None,
+    )
+    async def chat(request: ChatRequest) -> Response:
+        asked = request.asked(await collection_of(request.model))
+        head = Head(request.model)
+        if request.stream:
+            usage = request.stream_options is not None and request.stream_options.include_usage
+            stream = answering.stream(asked)
+            first = await anext(stream)  # what fails before the first word gets a real status
+            return StreamingResponse(
+                _events(head, first, stream, usage=usage), media_type="text/event-stream"
+            )
+        return JSONResponse(head.completion(await answering.ask(asked)))
+
+    return router
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "stackyard"}
+
+
+def _citations(answer: Answer) -> list[dict[str, object]]:
+    return [citation.model_dump(mode="json") for citation in answer.citations]
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    asked, answered = answer.usage.prompt_tokens, answer.usage.completion_tokens
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": answered,
+        "total_tokens": asked + answered,
+    }
+
+
+class Head:
+    """The members that all parts of one completion share."""
+
+    def __init__(self, model: str) -> None:
+        self._id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._model = model
+
+    def completion(self, answer: Answer) -> dict[str, object]:
+        message = {
+            "role": "assistant",
+            "content": answer.answer,
+            "citations": _citations(answer),
+        }
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return self._shape("chat.completion", [choice]) | {"usage": _usage(answer)}
+
+    def chunk(self, delta: dict[str, object], finish: str | None = None) -> dict[str, object]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return self._shape("chat.completion.chunk", [choice])
+
+    def usage(self, answer: Answer) -> dict[str, object]:
+        return self._shape("chat.completion.chunk", []) | {"usage": _usage(answer)}
+
+    def _shape(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": self._model,
+            "choices": choices,
+        }
+
+
+def event(data: dict[str, object]) -> str:
+    """Return one server-sent event; JSON keeps the line ends of the text inside."""
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+async def _events(
+    head: Head, first: str | Answer, rest: AsyncGenerator[str | Answer, None], *, usage: bool
+) -> AsyncIterator[str]:
+    yield event(head.chunk({"role": "assistant", "content": ""}))
+    item: str | Answer | None = first
+    try:
+        while item is not None:
+            if isinstance(item, str):
+                yield event(head.chunk({"content": item}))
+            else:
+                last = head.chunk({}, "stop")
+                yield event(last | {"citations": _citations(item)})
+                if usage:
+                    yield event(head.usage(item))
+            item = await anext(rest, None)
+    except Exception as error:
+        # The status is long sent; clients of OpenAI read `error` in a stream.
+        yield event({"error": to_problem(error).document()})
+    finally:
+        await rest.aclose()
+    yield "data: [DONE]\n\n"

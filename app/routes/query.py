@@ -1,0 +1,88 @@
+"""Questions in our own shape; `/query/run` comes here through Hayhooks."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from haystack import Document
+from pydantic import BaseModel, Field
+
+from app.answering import Answering, Asked
+from app.failures import to_problem
+from app.questions import LONGEST, Question, RagBody
+from app.routes.chat import event
+from pipelines.answer import Answer
+
+
+async def respond(answering: Answering, question: Question) -> Response:
+    """Answer a question as JSON, or as events: `delta`s, then the `answer`, then [DONE]."""
+    collection = await answering.known(question.collection)
+    asked = Asked.of(question.text(), collection, question.filters, question.history)
+    if not question.stream:
+        answer = await answering.ask(asked)
+        return JSONResponse(answer.model_dump(mode="json"))
+    stream = answering.stream(asked)
+    first = await anext(stream)  # what fails before the first word gets a real status
+    return StreamingResponse(_events(first, stream), media_type="text/event-stream")
+
+
+async def _events(
+    first: str | Answer, rest: AsyncGenerator[str | Answer, None]
+) -> AsyncIterator[str]:
+    item: str | Answer | None = first
+    try:
+        while item is not None:
+            if isinstance(item, str):
+                yield event({"delta": item})
+            else:
+                yield event({"answer": item.model_dump(mode="json")})
+            item = await anext(rest, None)
+    except Exception as error:
+        yield event({"problem": to_problem(error).document()})
+    finally:
+        await rest.aclose()
+    yield "data: [DONE]\n\n"
+
+
+class Search(BaseModel):
+    """What is looked for."""
+
+    query: Annotated[str, Field(min_length=1, max_length=LONGEST)]
+    collection: str | None = None
+    filters: dict[str, object] | None = None
+    top_k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+def query_router(answering: Answering) -> APIRouter:
+    router = APIRouter(tags=["questions"])
+
+    @router.post(
+        "/rag",
+        summary="Ask; takes the body of 2024 too",
+        response_model=None,
+        responses={200: {"model": Answer}},
+    )
+    async def rag(body: RagBody) -> Response:
+        return await respond(answering, body.to_question())
+
+    @router.post("/v1/search", summary="The best passages, without a language model")
+    async def search(body: Search) -> dict[str, object]:
+        collection = await answering.known(body.collection)
+        question = Question(question=body.query).text()
+        asked = Asked.of(question, collection, body.filters, None)
+        hits = await answering.search(asked, body.top_k)
+        return {"hits": [_hit(hit) for hit in hits], "collection": collection}
+
+    return router
+
+
+def _hit(hit: Document) -> dict[str, object]:
+    return {
+        "document": hit.meta["document"],
+        "document_id": hit.meta["document_id"],
+        "page": hit.meta["page"],
+        "span": hit.meta["span"],
+        "text": hit.content,
+        "score": hit.score,
+    }

@@ -1,0 +1,45 @@
+"""Uvicorn around the app: uvloop, httptools, and time for running answers on SIGTERM."""
+
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from app import log
+from app.server import create
+from app.settings import Settings
+
+logger = logging.getLogger("app")
+
+
+def _already_stopping(_number: int, _frame: FrameType | None) -> None:
+    """Uvicorn raises the signal that ended it once more; a stop that was asked for is a success."""
+
+
+def run(settings: Settings, opened: socket.socket) -> None:
+    """Serve on an open socket until SIGTERM or SIGINT."""
+    app = create(settings)
+    # Once more: Hayhooks redirected uvicorn's loggers while it was imported.
+    log.configure()
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        h11_max_incomplete_event_size=64 * 2**10,
+    )
+    host, port = opened.getsockname()[:2]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_stopping)
+    logger.info("serving", extra={"host": host, "port": port})
+    uvicorn.Server(config).run(sockets=[opened])
+    logger.info("stopped")

@@ -1,0 +1,105 @@
+"""The whole ASGI app: guard, our routes, Hayhooks behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
+
+from app import problems
+from app.guard import Guard, Limits
+from app.keys import KeyRing
+from app.metrics_port import serve_metrics
+from app.routes.chat import chat_router
+from app.routes.documents import documents_router
+from app.routes.health import health_router
+from app.routes.query import query_router
+from app.service import Service, build
+from app.settings import Settings
+from app.surface import find
+
+VERSION = "1"
+THREADS = 64
+DESCRIPTION = "Documents in, questions out, answers that cite page and span."
+
+
+def create(settings: Settings) -> Guard:
+    """Return the app for a server to run."""
+    keys = None
+    if settings.api_keys_file is not None and not settings.anonymous:
+        keys = KeyRing(settings.api_keys_file)
+    service = build(settings)
+    hayhooks = create_hayhooks()
+    problems.install(hayhooks)
+    ours = _ours(service, hayhooks)
+    limits = Limits(
+        body_bytes=settings.max_body_bytes,
+        upload_bytes=settings.max_upload_bytes,
+        concurrency=settings.max_concurrency,
+        request_seconds=settings.request_seconds,
+        upload_seconds=settings.upload_seconds,
+    )
+    return Guard(ours, keys=keys, limits=limits, metrics=service.metrics)
+
+
+def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            hayhooks.router.lifespan_context(hayhooks),
+            serve_metrics(service.metrics, service.settings),
+        ):
+            # The default has cpu + 4 threads, and every question waits in three of them.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+            await service.library.indexer.start()
+            try:
+                yield
+            finally:
+                await service.library.indexer.stop()
+                await service.answering.close()
+                await service.readiness.close()
+
+    app = FastAPI(
+        title="stackyard",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.include_router(health_router(service.readiness, service.metrics))
+    app.include_router(query_router(service.answering))
+    app.include_router(chat_router(service.answering))
+    app.include_router(documents_router(service.library))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return describe(app, hayhooks)
+
+    app.mount("/", hayhooks)
+    return app
+
+
+def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
+    """Return one OpenAPI document of what is served: our routes and Hayhooks' allowed ones."""
+    schema = get_openapi(
+        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+    )
+    behind = get_openapi(title=app.title, version=app.version, routes=hayhooks.routes)
+    served = {path: item for path, item in behind["paths"].items() if find(path)}
+    # Hayhooks sees a bare Response there; it is the same answer as ours.
+    served["/query/run"]["post"]["responses"] = schema["paths"]["/rag"]["post"]["responses"]
+    schema["paths"] = {**served, **schema["paths"]}
+    components = schema.setdefault("components", {})
+    schemas = behind.get("components", {}).get("schemas", {})
+    components["schemas"] = {**schemas, **components.get("schemas", {})}
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    schema["security"] = [{"key": []}]
+    return schema

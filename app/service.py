@@ -1,0 +1,98 @@
+"""Everything that one process shares, put together once."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.answering import Answering
+from app.documents.indexer import Indexer
+from app.documents.journal import Journal
+from app.documents.library import Library
+from app.documents.shelf import Shelf
+from app.indexing import ChunkIndex
+from app.metrics import Metrics
+from app.readiness import Backend, Readiness
+from app.secrets import bearer, read_secret
+from app.settings import Settings, SettingsProblem
+from app.stores import Stores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The parts that routes and wrappers work with."""
+
+    settings: Settings
+    metrics: Metrics
+    readiness: Readiness
+    library: Library
+    index: ChunkIndex
+    answering: Answering
+
+
+_current: list[Service] = []
+
+
+def current() -> Service:
+    """Return the service of this process; Hayhooks builds wrappers without arguments."""
+    return _current[-1]
+
+
+def build(settings: Settings) -> Service:
+    """Build the parts; nothing here speaks to a back end."""
+    metrics = Metrics()
+    journal, shelf = _open(settings.data_dir)
+    stores = Stores(settings)
+    index = ChunkIndex(settings, stores)
+    indexer = Indexer(journal, shelf, index, conversion_seconds=settings.conversion_seconds)
+    library = Library(
+        journal=journal,
+        shelf=shelf,
+        indexer=indexer,
+        collection=settings.collection,
+        min_free_bytes=settings.min_free_mb * 2**20,
+    )
+    service = Service(
+        settings=settings,
+        metrics=metrics,
+        readiness=Readiness(_backends(settings)),
+        library=library,
+        index=index,
+        answering=Answering(settings, stores, library, metrics),
+    )
+    metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
+    metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
+    _current.append(service)
+    return service
+
+
+def _open(directory: Path) -> tuple[Journal, Shelf]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return Journal(directory / "journal.sqlite3"), Shelf(directory)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        message = (
+            f"RAG_DATA_DIR is {str(directory)!r}, which cannot be used: {reason}"
+            "\nhint: name a directory that this user may write to"
+        )
+        raise SettingsProblem(message) from None
+
+
+def _labelled(counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
+    return {(("status", status),): float(count) for status, count in counts.items()}
+
+
+def _backends(settings: Settings) -> list[Backend]:
+    nim = ("/health/ready", "/models")
+    qdrant_key = read_secret(settings.qdrant_api_key_file)
+    return [
+        Backend("llm", settings.llm_url, nim, bearer(settings.llm_api_key_file)),
+        Backend("embedding", settings.embedding_url, nim, bearer(settings.embedding_api_key_file)),
+        Backend("ranking", settings.ranking_url, nim, bearer(settings.ranking_api_key_file)),
+        Backend(
+            "qdrant",
+            settings.qdrant_url,
+            (f"/collections/{settings.collection}/exists",),
+            {"api-key": qdrant_key} if qdrant_key else {},
+        ),
+    ]

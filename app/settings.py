@@ -1,0 +1,167 @@
+"""The only reader of the environment: RAG_ variables in, frozen settings out."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "RAG_"
+WRAPPERS = Path(__file__).parent / "wrappers"
+COLLECTION = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+# Read by Haystack and Hayhooks when they are imported, so they are set before that and win over
+# whatever the environment or a stray .env says.
+FRAMEWORK_ENVIRONMENT = {
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "HAYHOOKS_DURABLE_MODE": "true",  # the only switch that removes deploy and undeploy
+    "HAYHOOKS_DURABLE_STORE": "memory",
+    "HAYHOOKS_PIPELINES_DIR": str(WRAPPERS),
+    "HAYHOOKS_STARTUP_DEPLOY_STRATEGY": "sequential",  # parallel imports of haystack race
+    "HAYHOOKS_LOG_LEVEL": "CRITICAL",  # its INFO lines hold questions, its errors exception texts
+    "LOG": "CRITICAL",
+    "HAYHOOKS_SHOW_TRACEBACKS": "false",
+    "HAYHOOKS_TRACING_ENABLED": "false",
+    "HAYHOOKS_TRACING_INCLUDE_HAYSTACK_SPANS": "false",
+    "HAYHOOKS_TRACING_INCLUDE_PAYLOAD_VALUES": "false",
+    "HAYHOOKS_MONITORING_ENABLED": "false",
+    "HAYHOOKS_CHAINLIT_ENABLED": "false",
+    "HAYHOOKS_HOST": "0.0.0.0",  # on localhost it writes a dashboard token into the home directory
+    "HAYHOOKS_ROOT_PATH": "",
+    "HAYHOOKS_CORS_ALLOW_ORIGINS": "[]",
+    "HAYHOOKS_ADDITIONAL_PYTHON_PATH": "",
+}
+
+
+class SettingsProblem(Exception):
+    """The environment cannot be used; the text lists every problem."""
+
+
+class Settings(BaseSettings):
+    """What the app is told by its environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    qdrant_url: str
+    qdrant_api_key_file: Path | None = None
+    collection: str = Field(default="documents", pattern=f"^{COLLECTION}$")
+
+    llm_url: str
+    llm_model: str = Field(min_length=1)
+    llm_api_key_file: Path | None = None
+    embedding_url: str
+    embedding_model: str = Field(min_length=1)
+    embedding_dimension: int = Field(gt=0, le=65536)
+    embedding_api_key_file: Path | None = None
+    ranking_url: str
+    ranking_model: str = Field(min_length=1)
+    ranking_api_key_file: Path | None = None
+
+    api_keys_file: Path | None = None
+    anonymous: bool = False
+
+    data_dir: Path = Path("/data")
+    host: str = "127.0.0.1"
+    port: int = Field(default=1416, ge=0, le=65535)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+
+    max_upload_mb: int = Field(default=100, gt=0)
+    max_body_kb: int = Field(default=1024, gt=0)
+    min_free_mb: int = Field(default=64, ge=0)
+    max_concurrency: int = Field(default=64, gt=0)
+    request_seconds: float = Field(default=120, gt=0)
+    upload_seconds: float = Field(default=900, gt=0)
+    conversion_seconds: float = Field(default=120, gt=0)
+    shutdown_seconds: int = Field(default=60, gt=0)
+
+    @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            message = f"is {value!r}; it must begin with http:// or https://"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @field_validator("llm_url", "embedding_url", "ranking_url")
+    @classmethod
+    def _ends_in_v1(cls, value: str) -> str:
+        if not value.endswith("/v1"):
+            message = f"is {value!r}; it must end in /v1"
+            raise ValueError(message)
+        return value
+
+    @field_validator(
+        "qdrant_api_key_file",
+        "llm_api_key_file",
+        "embedding_api_key_file",
+        "ranking_api_key_file",
+        "api_keys_file",
+    )
+    @classmethod
+    def _is_a_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            message = f"is {str(value)!r}, which is not a file"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _somebody_may_ask(self) -> Self:
+        if self.api_keys_file is None and not self.anonymous:
+            message = (
+                "RAG_API_KEYS_FILE: is not set; it must name a file with one key per line, "
+                "or RAG_ANONYMOUS must be true"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * 2**20
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self.max_body_kb * 2**10
+
+
+def load_settings() -> Settings:
+    """Return the settings, or raise one SettingsProblem that names every bad variable."""
+    problems = [_unknown(name) for name in sorted(os.environ) if _is_unknown(name)]
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate({})
+    except ValidationError as error:
+        problems += [_explain(detail["loc"], detail["msg"]) for detail in error.errors()]
+    if problems or settings is None:
+        raise SettingsProblem(
+            f"{len(problems)} problem(s) in the environment\n"
+            + "\n".join(f"  {problem}" for problem in problems)
+            + "\nhint: set the variables named above and start again"
+        )
+    return settings
+
+
+def prepare_frameworks() -> None:
+    """Set what Haystack and Hayhooks read at import; call it before importing either."""
+    os.environ.update(FRAMEWORK_ENVIRONMENT)
+
+
+def _is_unknown(name: str) -> bool:
+    return (
+        name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+    )
+
+
+def _unknown(name: str) -> str:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: is not a setting" + (f"; the nearest is {nearest[0]}" if nearest else "")
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return text
+    text = "is not set" if text == "Field required" else text
+    return f"{PREFIX}{str(location[0]).upper()}: {text}"

@@ -1,0 +1,52 @@
+"""The routes that exist. Whatever else Hayhooks brings along is not there."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["open", "read", "answer", "upload"]
+ID = r"[0-9a-f]{32}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address: how it is matched, shown in logs, and what it costs."""
+
+    template: str
+    kinds: dict[str, Kind]
+    pattern: re.Pattern[str]
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(sorted(self.kinds))
+
+
+def _route(template: str, **kinds: Kind) -> Route:
+    parts = [
+        ID if part == "{id}" else "[^/]{1,200}" if part.startswith("{") else re.escape(part)
+        for part in template.split("/")
+    ]
+    return Route(template, dict(kinds), re.compile("/".join(parts)))
+
+
+ROUTES = (
+    _route("/healthz", GET="open", HEAD="open"),
+    _route("/readyz", GET="open", HEAD="open"),
+    _route("/metrics", GET="read"),
+    _route("/openapi.json", GET="read"),
+    _route("/query/run", POST="answer"),
+    _route("/rag", POST="answer"),
+    _route("/v1/chat/completions", POST="answer"),
+    _route("/v1/search", POST="answer"),
+    _route("/v1/models", GET="read"),
+    _route("/v1/models/{model}", GET="read"),
+    _route("/v1/documents", GET="read", POST="upload"),
+    _route("/v1/documents/{id}", GET="read", DELETE="read"),
+    _route("/v1/documents/{id}/text", GET="read"),
+    _route("/v1/jobs/{id}", GET="read"),
+)
+
+
+def find(path: str) -> Route | None:
+    """Return the route of a path, or None where nothing is served."""
+    return next((route for route in ROUTES if route.pattern.fullmatch(path)), None)

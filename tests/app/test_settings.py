@@ -1,0 +1,81 @@
+"""Settings: all problems at once, each with its variable."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import SettingsProblem, load_settings
+
+GOOD = {
+    "RAG_QDRANT_URL": "http://qdrant:6333/",
+    "RAG_LLM_URL": "http://llm:8000/v1",
+    "RAG_LLM_MODEL": "llm",
+    "RAG_EMBEDDING_URL": "http://embedding:8000/v1/",
+    "RAG_EMBEDDING_MODEL": "embedding",
+    "RAG_EMBEDDING_DIMENSION": "384",
+    "RAG_RANKING_URL": "http://ranking:8000/v1",
+    "RAG_RANKING_MODEL": "ranking",
+    "RAG_ANONYMOUS": "true",
+}
+
+
+def put(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
+    for name, value in (GOOD | changes).items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+
+def test_a_complete_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch)
+
+    settings = load_settings()
+
+    assert settings.qdrant_url == "http://qdrant:6333"
+    assert settings.embedding_url == "http://embedding:8000/v1"
+    assert settings.max_upload_bytes == 100 * 2**20
+
+
+def test_an_empty_environment_names_every_variable_that_is_missing() -> None:
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings()
+
+    message = str(caught.value)
+    assert message.startswith("8 problem(s) in the environment")
+    for name in set(GOOD) - {"RAG_ANONYMOUS"}:
+        assert f"{name}: is not set" in message
+    assert "hint:" in message
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(
+        monkeypatch,
+        RAG_LLM_URL="http://llm:8000",
+        RAG_QDRANT_URL="qdrant:6333",
+        RAG_EMBEDDING_DIMENSION="many",
+        RAG_LLM_API_KEY_FILE="/nowhere/key",
+        RAG_MAX_UPLOAD="5",
+    )
+
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings()
+
+    message = str(caught.value)
+    assert "RAG_LLM_URL: is 'http://llm:8000'; it must end in /v1" in message
+    assert "RAG_QDRANT_URL: is 'qdrant:6333'; it must begin with http:// or https://" in message
+    assert "RAG_EMBEDDING_DIMENSION: Input should be a valid integer" in message
+    assert "RAG_LLM_API_KEY_FILE: is '/nowhere/key', which is not a file" in message
+    assert "RAG_MAX_UPLOAD: is not a setting; the nearest is RAG_MAX_UPLOAD_MB" in message
+
+
+def test_without_keys_nobody_is_let_in_unless_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, RAG_ANONYMOUS=None)
+
+    with pytest.raises(SettingsProblem, match="RAG_API_KEYS_FILE: is not set"):
+        load_settings()
+
+    keys = tmp_path / "keys"
+    keys.write_text("a-key\n")
+    monkeypatch.setenv("RAG_API_KEYS_FILE", str(keys))
+    assert load_settings().api_keys_file == keys
