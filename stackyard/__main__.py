@@ -1,0 +1,5 @@
+"""`python -m stackyard`: the same as the stackyard command."""
+
+from stackyard.cli import app
+
+app()

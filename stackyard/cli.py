@@ -1,0 +1,71 @@
+"""The operator's command: its verbs, and the one place where an error becomes a message."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from stackyard.commands import (
+    accept,
+    ask,
+    doctor,
+    down,
+    ingest,
+    logs,
+    serve,
+    shell,
+    status,
+    up,
+)
+from stackyard.errors import explain
+from stackyard.serving.processes import termination_interrupts
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+P = ParamSpec("P")
+
+app = typer.Typer(
+    help="A private RAG service on your own Kubernetes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def explained(verb: Callable[P, None]) -> Callable[P, None]:
+    """Make whatever the verb raises end as a message on stderr and an exit code."""
+
+    @functools.wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            with termination_interrupts():
+                verb(*args, **kwargs)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get("STACKYARD_DEBUG") == "1":
+                raise
+            print(explain(error), file=sys.stderr)
+            raise typer.Exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1) from None
+
+    return run
+
+
+for verb in (
+    up.up,
+    ask.ask,
+    ingest.ingest,
+    status.status,
+    logs.logs,
+    down.down,
+    accept.accept,
+    serve.serve,
+    doctor.doctor,
+    shell.key,
+    shell.env,
+    shell.tools,
+):
+    app.command(verb.__name__)(explained(verb))

@@ -1,0 +1,327 @@
+"""The service over HTTP, typed: what ask, ingest and accept call. Needs httpx and nothing else."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import httpx
+
+from stackyard.errors import NotThere, ServiceError, Trouble
+
+Json = dict[str, object]
+FINAL = ("done", "refused", "failed", "cancelled")
+PAGE = 1000  # documents in one answer of the list
+POLL_SECONDS = 0.2
+ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
+UPLOAD_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where an answer comes from."""
+
+    n: int
+    document: str
+    document_id: str
+    page: int
+    quote: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, its citations, and the whole response for those who want more."""
+
+    text: str
+    answerable: bool
+    citations: list[Citation]
+    raw: Json
+
+
+@dataclass(frozen=True)
+class Job:
+    """The indexing of one uploaded file."""
+
+    id: str
+    document_id: str
+    name: str
+    status: str
+    chunks: int
+    reason: str
+
+    @property
+    def ended(self) -> bool:
+        return self.status in FINAL
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document that the service has."""
+
+    id: str
+    name: str
+    collection: str
+    status: str
+    pages: int
+    chunks: int
+
+
+class Service:
+    """One service at one address with one key."""
+
+    def __init__(self, url: str, key: str | None, *, timeout: float = ASK_SECONDS) -> None:
+        self.url = url.rstrip("/")
+        self.key = key
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # trust_env off: a proxy of the company's must not be asked for 127.0.0.1
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=not _is_here(self.url)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def ready(self) -> list[str]:
+        """Return what is missing, as `name: reason`; nothing missing is ready."""
+        response = self._send("GET", "/readyz", refuse=False, timeout=10)
+        if response.status_code == 200:
+            return []
+        body = _body(response)
+        missing = body.get("missing")
+        if not isinstance(missing, list) or not missing:
+            return [f"the service answers {response.status_code}"]
+        return [f"{entry['name']}: {entry['reason']}" for entry in missing]
+
+    def wait_ready(self, seconds: float, tell: Callable[[str], None]) -> None:
+        """Wait until nothing is missing; raise Trouble with the last reasons."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                missing = self.ready()
+            except (NotThere, httpx.HTTPError) as error:
+                missing = [str(error)]
+            if not missing:
+                return
+            if time.monotonic() > end:
+                message = f"{self.url} was not ready within {seconds:.0f} s: {'; '.join(missing)}"
+                raise Trouble(message, "stackyard status, then stackyard logs app")
+            tell("; ".join(missing))
+            time.sleep(POLL_SECONDS)
+
+    def ask(self, question: str, collection: str | None = None) -> Answer:
+        asked = self._question(question, collection)
+        return _answer(_body(self._send("POST", "/query/run", json=asked)))
+
+    def stream(self, question: str, collection: str | None = None) -> Iterator[str | Answer]:
+        """Yield the answer's text as it grows, then the whole Answer."""
+        asked = self._question(question, collection) | {"stream": True}
+        try:
+            with self._http.stream("POST", "/query/run", json=asked) as response:
+                if response.is_error:
+                    response.read()
+                    raise _refusal(response)
+                yield from _deltas(response)
+        except httpx.ConnectError as error:
+            raise NotThere(self.url, str(error)) from None
+
+    def upload(self, path: Path, name: str, collection: str | None = None) -> Job:
+        """Send one file; the returned job may still be queued."""
+        with path.open("rb") as file:
+            return self.upload_file(file, name, collection)
+
+    def upload_file(self, file: BinaryIO, name: str, collection: str | None = None) -> Job:
+        response = self._send(
+            "POST",
+            "/v1/documents",
+            files={"file": (name, file)},
+            data={"collection": collection} if collection else None,
+            timeout=UPLOAD_SECONDS,
+        )
+        return _jobs(response)[0]
+
+    def job(self, job_id: str) -> Job:
+        return _job(_body(self._send("GET", f"/v1/jobs/{job_id}")))
+
+    def wait_job(self, job: Job, seconds: float = UPLOAD_SECONDS) -> Job:
+        """Return the job when it has ended, in whatever way."""
+        end = time.monotonic() + seconds
+        while not job.ended:
+            if time.monotonic() > end:
+                message = f"{job.name} was still {job.status} after {seconds:.0f} s"
+                raise Trouble(message, "stackyard logs app")
+            time.sleep(POLL_SECONDS)
+            job = self.job(job.id)
+        return job
+
+    def documents(self, collection: str | None = None) -> list[Document]:
+        found: list[Document] = []
+        while True:
+            asked = {"limit": str(PAGE), "offset": str(len(found))}
+            asked |= {"collection": collection} if collection else {}
+            listed = _body(self._send("GET", "/v1/documents", params=asked)).get("documents")
+            page = [_document(entry) for entry in listed] if isinstance(listed, list) else []
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    def page_text(self, document_id: str, page: int) -> str:
+        asked = self._send("GET", f"/v1/documents/{document_id}/text", params={"page": str(page)})
+        return str(_body(asked).get("text", ""))
+
+    def delete(self, document_id: str) -> None:
+        """Delete a document and wait until all that was made of it is gone."""
+        response = self._send("DELETE", f"/v1/documents/{document_id}")
+        if response.status_code == 202:
+            for entry in _jobs(response):
+                job = self.wait_job(entry)
+                if job.status != "done":
+                    message = f"the deletion of {job.name} was {job.status}: {job.reason}"
+                    raise Trouble(message, "stackyard logs app")
+
+    def models(self) -> list[str]:
+        listed = _body(self._send("GET", "/v1/models")).get("data")
+        return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
+
+    def _question(self, question: str, collection: str | None) -> Json:
+        return {"question": question, **({"collection": collection} if collection else {})}
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        refuse: bool = True,
+        timeout: float | None = None,
+        json: Json | None = None,
+        params: dict[str, str] | None = None,
+        data: dict[str, str] | None = None,
+        files: dict[str, tuple[str, BinaryIO]] | None = None,
+    ) -> httpx.Response:
+        try:
+            response = self._http.request(
+                method,
+                path,
+                json=json,
+                params=params,
+                data=data,
+                files=files,
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotThere(self.url, str(error)) from None
+        if refuse and response.is_error:
+            raise _refusal(response)
+        return response
+
+
+def _is_here(url: str) -> bool:
+    return httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
+
+
+def _body(response: httpx.Response) -> Json:
+    try:
+        read = response.json()
+    except ValueError:
+        read = None
+    if isinstance(read, dict):
+        return read
+    kind = response.headers.get("content-type", "no content type")
+    message = f"{response.url} answered {response.status_code} with {kind} instead of JSON"
+    raise Trouble(message, "is that the address of a stackyard service?")
+
+
+def _refusal(response: httpx.Response) -> ServiceError:
+    return _problem(response.status_code, _body(response))
+
+
+def _problem(status: int, body: Json) -> ServiceError:
+    stage, errors = body.get("stage"), body.get("errors")
+    detail = str(body.get("detail", ""))
+    if isinstance(errors, list):
+        detail = "; ".join(f"{entry['at']}: {entry['reason']}" for entry in errors) or detail
+    return ServiceError(
+        status,
+        str(body.get("type", "")),
+        str(body.get("title", f"HTTP status {status}")),
+        detail,
+        str(stage) if stage else None,
+    )
+
+
+def _deltas(response: httpx.Response) -> Iterator[str | Answer]:
+    """Read server-sent events: pieces of text, then the answer, or the problem that ended it."""
+    for line in response.iter_lines():
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            return
+        event = json.loads(data)
+        if "problem" in event:
+            raise _problem(int(event["problem"].get("status", 500)), event["problem"])
+        if "answer" in event:
+            yield _answer(event["answer"])
+        else:
+            yield str(event.get("delta", ""))
+
+
+def _answer(body: Json) -> Answer:
+    listed = body.get("citations")
+    citations = [
+        Citation(
+            int(entry["n"]),
+            str(entry["document"]),
+            str(entry["document_id"]),
+            int(entry["page"]),
+            str(entry["quote"]),
+            (int(entry["span"][0]), int(entry["span"][1])),
+        )
+        for entry in (listed if isinstance(listed, list) else [])
+    ]
+    return Answer(str(body.get("answer", "")), bool(body.get("answerable")), citations, body)
+
+
+def _jobs(response: httpx.Response) -> list[Job]:
+    listed = _body(response).get("jobs")
+    if not isinstance(listed, list) or not listed:
+        message = f"{response.url} answered without a job"
+        raise Trouble(message, "is that a stackyard service of this version?")
+    return [_job(entry) for entry in listed]
+
+
+def _job(body: Json) -> Job:
+    return Job(
+        str(body["id"]),
+        str(body["document_id"]),
+        str(body.get("name", "")),
+        str(body.get("status", "queued")),
+        _number(body.get("chunks")),
+        str(body.get("reason") or ""),
+    )
+
+
+def _document(body: Json) -> Document:
+    return Document(
+        str(body["id"]),
+        str(body.get("name", "")),
+        str(body.get("collection", "")),
+        str(body.get("status", "")),
+        _number(body.get("pages")),
+        _number(body.get("chunks")),
+    )
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, (int, float)) else 0

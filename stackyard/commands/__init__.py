@@ -1,0 +1,1 @@
+"""One module a verb: options in, a call into the modules beside this folder, a result out."""

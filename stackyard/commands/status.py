@@ -1,0 +1,122 @@
+"""`stackyard status`: what runs, where it answers, and what is missing."""
+
+import json
+import shutil
+import subprocess
+from typing import Any
+
+import httpx
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from stackyard import machine
+from stackyard.client import Json, Service
+from stackyard.cluster import LocalCluster
+from stackyard.commands.options import AsJson, MaybeStack
+from stackyard.engine import Engine
+from stackyard.errors import NotThere, ServiceError
+from stackyard.progress import out
+from stackyard.project import Stack, find
+from stackyard.serving import state
+from stackyard.target import DEFAULT_STACK
+
+
+def status(stack: MaybeStack = None, as_json: AsJson = False) -> None:
+    """Show the stack, its cluster, pods, images, ports, URL and documents."""
+    serving = state.running() if stack is None else None
+    if serving is not None:
+        found: Json = {"serve": {"pid": serving.pid, "ports": serving.ports}}
+        found |= _service(serving.url, serving.key)
+    else:
+        found = _stack(find(stack or DEFAULT_STACK))
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _print(found)
+    if not found.get("ready"):
+        raise typer.Exit(1)
+
+
+def _stack(stack: Stack) -> Json:
+    environment = machine.environment(stack)
+    found: Json = {"stack": stack.name, "cluster": stack.cluster_kind, "ready": False}
+    if shutil.which("pulumi", path=environment["PATH"]) is None:
+        return {**found, "missing": ["it was never brought up here: stackyard up"]}
+    if stack.is_local:
+        found |= {"ports": stack.ports, "containers": _containers(stack, environment)}
+    outputs = Engine(stack, environment).outputs()
+    url, key = outputs.get("url"), outputs.get("apiKey")
+    if not isinstance(url, str):
+        return {**found, "missing": [f"it is not up: stackyard up --stack {stack.name}"]}
+    found |= {"inventory": outputs.get("inventory") or []}
+    found |= _service(url, key if isinstance(key, str) else None)
+    return found | {"pods": _pods(stack, environment)}
+
+
+def _containers(stack: Stack, environment: dict[str, str]) -> Json:
+    cluster = LocalCluster(stack, environment)
+    if not cluster.docker_answers():
+        return {"docker": "stopped"}
+    every = cluster.nodes() + cluster.registry()
+    return {each.name: "running" if each.running else "stopped" for each in every}
+
+
+def _service(url: str, key: str | None) -> Json:
+    with Service(url, key, timeout=10) as service:
+        try:
+            missing = service.ready()
+            documents = [document.name for document in service.documents()] if not missing else []
+        except (NotThere, ServiceError, httpx.HTTPError, ValueError) as error:
+            return {"url": url, "ready": False, "missing": [str(error).partition("\n")[0]]}
+    return {"url": url, "ready": not missing, "missing": missing, "documents": documents}
+
+
+def _pods(stack: Stack, environment: dict[str, str]) -> list[Json]:
+    pods: list[Json] = []
+    for namespace in (stack.app_namespace, stack.models_namespace):
+        asked = ["kubectl", "get", "pods", "--namespace", namespace, "--output", "json"]
+        done = subprocess.run(
+            [*asked, "--request-timeout=10s"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pods.append({"namespace": namespace, "error": done.stderr.strip()[-200:]})
+            continue
+        pods += [_pod(namespace, item) for item in json.loads(done.stdout)["items"]]
+    return pods
+
+
+def _pod(namespace: str, item: dict[str, Any]) -> Json:  # Kubernetes' own JSON
+    statuses = item["status"].get("containerStatuses") or []
+    waiting = [
+        each["state"]["waiting"].get("reason", "")
+        for each in statuses
+        if "waiting" in each["state"]
+    ]
+    return {
+        "namespace": namespace,
+        "name": item["metadata"]["name"],
+        "phase": waiting[0] if waiting else item["status"].get("phase", ""),
+        "ready": f"{sum(1 for each in statuses if each['ready'])}/{len(statuses)}",
+        "restarts": sum(each["restartCount"] for each in statuses),
+    }
+
+
+def _print(found: Json) -> None:
+    table = Table(show_header=False)
+    for name, value in found.items():
+        rows = value if isinstance(value, list) else [value]
+        table.add_row(name, escape("\n".join(_cell(row) for row in rows)))
+    out().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {_cell(each)}" for name, each in value.items())
+    return str(value)

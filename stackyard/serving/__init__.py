@@ -1,0 +1,1 @@
+"""The service as processes on this machine, without Kubernetes."""
