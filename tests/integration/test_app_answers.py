@@ -1,0 +1,246 @@
+"""Questions over real HTTP: our own shape, the seed's, and OpenAI's with its unmodified client."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import httpx
+import openai
+import pytest
+
+from tests.app.fake_qdrant import FakeQdrant
+from tests.app.process import KEY, AppProcess, until
+from tests.fakes.nim import FakeNim
+from tests.integration.conftest import Maker
+
+pytestmark = pytest.mark.integration
+
+QUESTION = "What is the capital of Freedonia?"
+FACT = "The capital of Freedonia is Marxville."
+
+
+@pytest.fixture(scope="module")
+def asked(app: AppProcess) -> AppProcess:
+    app.indexed("fox.txt", f"The fox jumps over the dog. {FACT}".encode())
+    return app
+
+
+@pytest.fixture
+def client(asked: AppProcess) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{asked.url}/v1", api_key=KEY, max_retries=0) as made:
+        yield made
+
+
+def events(text: str) -> list[str]:
+    return [line.removeprefix("data: ") for line in text.splitlines() if line]
+
+
+def test_an_answer_has_every_member_that_was_promised(asked: AppProcess) -> None:
+    answer = asked.ask(QUESTION)
+
+    assert set(answer) == {
+        "answer", "answerable", "citations", "timings", "model", "collection",
+    }  # fmt: skip
+    assert (answer["answer"], answer["answerable"]) == (FACT, True)
+    assert answer["collection"] == "documents"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": QUESTION},
+        {"question": QUESTION},
+        {"text_embedder": {"text": QUESTION}, "prompt_builder": {"question": QUESTION}},
+        {"text_embedder": {"text": QUESTION}},
+    ],
+)
+def test_the_seeds_route_takes_every_shape(asked: AppProcess, body: dict[str, object]) -> None:
+    with asked.client() as client:
+        response = client.post("/rag", json=body)
+
+    assert response.json()["answer"] == FACT
+
+
+@pytest.mark.parametrize("path", ["/query/run", "/rag"])
+def test_a_stream_is_deltas_then_the_answer_then_done(asked: AppProcess, path: str) -> None:
+    with asked.client() as client:
+        response = client.post(path, json={"question": QUESTION, "stream": True})
+
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *parts, last = events(response.text)
+    decoded = [json.loads(part) for part in parts]
+    assert last == "[DONE]"
+    assert (
+        "".join(part["delta"] for part in decoded[:-1]) == decoded[-1]["answer"]["answer"] == FACT
+    )
+
+
+def test_filters_and_history_reach_the_pipeline(asked: AppProcess) -> None:
+    elsewhere = asked.ask(QUESTION, filters={"document": "nothing.txt"})
+    history = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": FACT}]
+    followed = asked.ask("And what is it called?", history=history)
+
+    assert (elsewhere["answerable"], elsewhere["citations"]) == (False, [])
+    assert "Marxville" in str(followed["answer"])
+
+
+def test_search_gives_passages_without_the_language_model(asked: AppProcess, nim: FakeNim) -> None:
+    before = len(nim.posts("/chat/completions"))
+
+    with asked.client() as client:
+        found = client.post("/v1/search", json={"query": QUESTION, "top_k": 1}).json()
+
+    (hit,) = found["hits"]
+    assert (hit["document"], hit["page"]) == ("fox.txt", 1)
+    assert FACT in hit["text"]
+    assert len(nim.posts("/chat/completions")) == before
+
+
+def test_the_openai_client_gets_an_answer_with_usage_and_citations(client: openai.OpenAI) -> None:
+    completion = client.chat.completions.create(
+        model="stackyard", messages=[{"role": "user", "content": QUESTION}]
+    )
+
+    message = completion.choices[0].message
+    assert message.content == FACT
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens == 6
+    assert message.model_extra is not None
+    assert message.model_extra["citations"][0]["document"] == "fox.txt"
+
+
+def test_the_openai_client_streams_with_usage_and_citations(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="documents",
+        messages=[{"role": "user", "content": [{"type": "text", "text": QUESTION}]}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+
+    chunks = list(stream)
+
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    *_, last, usage = chunks
+    assert text == FACT
+    assert last.choices[0].finish_reason == "stop"
+    assert last.model_extra is not None
+    assert last.model_extra["citations"][0]["quote"] == FACT
+    assert usage.usage is not None
+    assert usage.usage.total_tokens == usage.usage.prompt_tokens + 6
+
+
+def test_a_stream_without_usage_asked_has_none_and_ends_in_done(asked: AppProcess) -> None:
+    body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
+
+    with asked.client() as client:
+        lines = events(client.post("/v1/chat/completions", json=body).text)
+
+    assert lines[-1] == "[DONE]"
+    assert all("usage" not in json.loads(line) for line in lines[:-1])
+
+
+def test_the_models_are_the_collections(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["stackyard", "documents"]
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(
+            model="gpt-4", messages=[{"role": "user", "content": QUESTION}]
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": QUESTION}]}),
+        ("/query/run", {"question": QUESTION}),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_caller_who_hangs_up_stops_the_model(
+    asked: AppProcess, nim: FakeNim, path: str, members: dict[str, object], stream: bool
+) -> None:
+    cut, nim.token_delay, nim.answer = nim.streams_cut, 0.1, "word " * 300
+    asked_before = len(nim.posts("/chat/completions"))
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def ask() -> None:
+        with httpx.Client(base_url=asked.url, headers=headers) as client:
+            timeout = httpx.Timeout(10, read=1.5)
+            client.post(path, json={**members, "stream": stream}, timeout=timeout)
+
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            ask()
+        assert len(nim.posts("/chat/completions")) == asked_before + 1
+        assert until(lambda: nim.streams_cut > cut, 5)
+    finally:
+        nim.token_delay, nim.answer = 0.0, None
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "answered", "problem", "stage"),
+    [
+        (500, "/chat/completions", 502, "backend-error", "generation"),
+        (401, "/chat/completions", 502, "backend-error", "generation"),
+        (503, "/embeddings", 503, "backend-unavailable", "embedding"),
+        (400, "/ranking", 502, "backend-error", "ranking"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_failing_back_end_is_named_by_its_stage(
+    asked: AppProcess,
+    nim: FakeNim,
+    status: int,
+    path: str,
+    answered: int,
+    problem: str,
+    stage: str,
+    stream: bool,
+) -> None:
+    nim.fail_next(status, times=20, path=path)
+    try:
+        with asked.client() as client:
+            response = client.post("/query/run", json={"question": QUESTION, "stream": stream})
+    finally:
+        nim._faults.clear()
+
+    document = response.json()
+    assert response.status_code == document["status"] == answered
+    assert document["type"] == f"urn:stackyard:problem:{problem}"
+    assert document["stage"] == stage
+    assert "SECRET-BODY" not in response.text
+
+
+def test_a_missing_store_is_told_and_found_again(make_app: Maker, nim: FakeNim) -> None:
+    with FakeQdrant() as qdrant:
+        app = make_app(environment={"RAG_QDRANT_URL": qdrant.url})
+        app.indexed("fox.txt", FACT.encode())
+        qdrant.status = 503
+        with app.client() as client:
+            missing = client.post("/query/run", json={"question": QUESTION})
+        qdrant.status = 200
+        found = app.ask(QUESTION)
+
+        app.stop()
+
+    assert (missing.status_code, missing.json()["stage"]) == (503, "retrieval")
+    assert missing.headers["retry-after"] == "5"
+    assert found["answer"] == FACT
+
+
+def test_sigterm_lets_a_running_answer_finish(make_app: Maker, nim: FakeNim) -> None:
+    app = make_app()
+    app.indexed("fox.txt", FACT.encode())
+    answers: list[dict[str, object]] = []
+    nim.token_delay = 0.3
+    before = len(nim.posts("/chat/completions"))
+    try:
+        thread = threading.Thread(target=lambda: answers.append(app.ask(QUESTION)))
+        thread.start()
+        until(lambda: len(nim.posts("/chat/completions")) > before)
+        code = app.stop()
+        thread.join()
+    finally:
+        nim.token_delay = 0.0
+
+    assert code == 0
+    assert answers[0]["answer"] == FACT
