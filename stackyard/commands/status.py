@@ -75,7 +75,7 @@ def _service(url: str, key: str | None) -> Json:
 def _pods(stack: Stack, environment: dict[str, str]) -> list[Json]:
     pods: list[Json] = []
     for namespace in (stack.app_namespace, stack.models_namespace):
-        asked = ["kubectl", "get", "pods", "--namespace", namespace, "--output", "json"]
+        asked = [*stack.kubectl, "get", "pods", "--namespace", namespace, "--output", "json"]
         done = subprocess.run(
             [*asked, "--request-timeout=10s"],
             env=environment,

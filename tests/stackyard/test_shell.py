@@ -20,6 +20,14 @@ def test_key_prints_the_bare_key_of_a_stack(tools: FakeTools, invoke: Invoke) ->
     assert invoke("key", "--stack", "dev").stdout == f"{KEY}\n"
 
 
+def test_url_prints_the_address_of_a_stack(tools: FakeTools, invoke: Invoke) -> None:
+    invoke("up", "--no-samples")
+
+    done = invoke("url", "--stack", "dev")
+
+    assert done.stdout.strip() == tools.read()["stacks"]["dev"]["outputs"]["url"]
+
+
 def test_key_of_a_running_serve_comes_first(home: Path, invoke: Invoke) -> None:
     state.prepare()
     with state.held():
