@@ -1,6 +1,9 @@
 """The stack that the journeys share, in the order of their numbers; removed at the end."""
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -10,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stackyard.engine import MARK
 from tests.e2e.yard import Yard
 from tools.paths import cache_dir
 
@@ -36,7 +40,7 @@ def yard(pytestconfig: pytest.Config) -> Iterator[Yard]:
 
 
 def kill_an_up_in_the_middle(yard: Yard) -> None:
-    """Leave what a crash leaves: half a cluster, a lock, an engine that nobody waits for."""
+    """Leave what a crash of the machine leaves: half a cluster, a lock, an unfinished operation."""
     until = time.monotonic() + 3000
     with yard.start("up") as process:
         while not yard.nodes():
@@ -44,6 +48,12 @@ def kill_an_up_in_the_middle(yard: Yard) -> None:
             assert time.monotonic() < until, "the up had no cluster in time"
             time.sleep(0.2)
         process.kill()
+        process.wait()
+    mark = f"{MARK}={yard.home / 'stacks' / yard.stack}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def remove(yard: Yard) -> None:

@@ -76,6 +76,28 @@ def test_status_names_what_is_missing_and_fails(
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"networkPolicyEnforced": true}', "enforced"),
+        (
+            '{"networkPolicyEnforced": false}',
+            "not enforced: this machine's node image has no kindnetd",
+        ),
+        ("cut o", "not known before the first up"),
+    ],
+)
+def test_status_says_whether_network_policies_are_enforced(
+    tools: FakeTools, home: Path, invoke: Invoke, written: str, said: str
+) -> None:
+    invoke("up", "--no-samples")
+    (home / "machine.json").write_text(written)
+
+    done = invoke("status", "--stack", "dev", "--json")
+
+    assert json.loads(done.stdout)["network policies"] == said
+
+
 def test_status_of_a_stack_that_was_never_up_has_the_next_command(
     tools: FakeTools, invoke: Invoke
 ) -> None:
