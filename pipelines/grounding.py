@@ -3,13 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from haystack import Document
 
 from pipelines.citations import wanted_words
-from pipelines.sentences import sentence_spans
-from pipelines.words import key_words
+from pipelines.passage import taken_apart
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
 _END = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|\n+(?=\S)")
@@ -38,13 +36,13 @@ class Grounding:
     def __init__(
         self, question: str, documents: Sequence[Document], max_unsupported: float
     ) -> None:
-        self.question = frozenset(key_words(question))
+        self.question = taken_apart(question).words
         self.max_unsupported = max_unsupported
         wanted = wanted_words([(question, 1.0)], documents)
         weighed = [
-            (sum(wanted.get(word, 0.0) for word in window.words), window)
+            (weight, Window(document, words))
             for document in documents
-            for window in _windows(document)
+            for weight, words in _windows(document, wanted)
         ]
         least = RELEVANT * max((weight for weight, _ in weighed), default=0.0)
         self.windows = [window for weight, window in weighed if weight >= least]
@@ -56,7 +54,7 @@ class Grounding:
         from here and there make new claims. A sentence that only repeats the question, or has
         nothing to do with it, is not supported either.
         """
-        said = frozenset(key_words(sentence))
+        said = taken_apart(sentence).words
         new = said - self.question
         if not new or (len(said) > SHORT_ANSWER and new == said):
             return None
@@ -73,11 +71,11 @@ class Grounding:
         return missing != new and len(missing) <= self.max_unsupported * length
 
 
-def _windows(document: Document) -> list[Window]:
-    text = document.content or ""
-    sentences = [frozenset(key_words(text[start:end])) for start, end in sentence_spans(text)]
-    pairs = [first | second for first, second in pairwise(sentences)]
-    return [Window(document, words) for words in pairs or sentences]
+def _windows(
+    document: Document, wanted: dict[str, float]
+) -> Iterator[tuple[float, frozenset[str]]]:
+    passage = taken_apart(document.content or "")
+    return zip(passage.window_weights(wanted), passage.windows, strict=True)
 
 
 class SentenceBuffer:

@@ -19,6 +19,21 @@ QUESTION = "What is the capital of Freedonia?"
 FACT = "The capital of Freedonia is Marxville."
 
 
+@pytest.fixture(scope="module", params=["fast", "stock"])
+def app(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    nim: FakeNim,
+    qdrant: FakeQdrant,
+) -> Iterator[AppProcess]:
+    directory = tmp_path_factory.mktemp(request.param)
+    process = AppProcess(directory, nim, qdrant, environment={"RAG_ENGINE": request.param})
+    try:
+        yield process.start()
+    finally:
+        process.stop()
+
+
 @pytest.fixture(scope="module")
 def asked(app: AppProcess) -> AppProcess:
     app.indexed("fox.txt", f"The fox jumps over the dog. {FACT}".encode())
@@ -39,7 +54,7 @@ def test_an_answer_has_every_member_that_was_promised(asked: AppProcess) -> None
     answer = asked.ask(QUESTION)
 
     assert set(answer) == {
-        "answer", "answerable", "citations", "timings", "model", "collection",
+        "answer", "answerable", "citations", "timings", "model", "collection", "degraded",
     }  # fmt: skip
     assert (answer["answer"], answer["answerable"]) == (FACT, True)
     assert answer["collection"] == "documents"

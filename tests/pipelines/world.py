@@ -1,4 +1,4 @@
-"""A small real world for the pipelines: a fake NIM over HTTP and Qdrant's engine in memory."""
+"""A small real world for the pipelines: a fake NIM and Qdrant's own engine, both over HTTP."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,14 @@ from pipelines.document_store import build_document_store, prepare_document_stor
 from pipelines.indexing import build_indexing_pipeline, index_document
 from pipelines.query import build_query_pipeline
 from pipelines.reading.page import Page
-from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
+from pipelines.settings import (
+    Endpoint,
+    Engine,
+    IndexingSettings,
+    QuerySettings,
+    StoreSettings,
+)
+from tests.app.fake_qdrant import FakeQdrant
 from tests.fakes.nim import FakeNim
 
 MANUAL = [
@@ -32,12 +39,13 @@ class World:
     nim: FakeNim
     store: QdrantDocumentStore
     indexing: Pipeline
+    engine: Engine
 
     def index(self, document_id: str, name: str, texts: list[str], **more: Any) -> int:
         return index_document(self.indexing, self.store, document_id, name, pages_of(texts), **more)
 
     def asking(self, **settings: Any) -> Asking:
-        chosen = query_settings(self.nim.url, **settings)
+        chosen = query_settings(self.nim.url, **{"engine": self.engine, **settings})
         return Asking(build_query_pipeline(self.store, chosen), chosen, "documents")
 
 
@@ -56,14 +64,14 @@ def query_settings(url: str, **settings: Any) -> QuerySettings:
 
 
 @contextmanager
-def a_world(**indexing: Any) -> Iterator[World]:
-    with FakeNim(dimension=256) as nim:
-        store = build_document_store(StoreSettings(url=":memory:", dimension=256), "documents")
+def a_world(engine: Engine = "fast", **indexing: Any) -> Iterator[World]:
+    with FakeNim(dimension=256) as nim, FakeQdrant() as qdrant:
+        store = build_document_store(StoreSettings(url=qdrant.url, dimension=256), "documents")
         prepare_document_store(store)
         settings = IndexingSettings(embedding=endpoint(nim.url), **indexing)
         pipeline = build_indexing_pipeline(store, settings)
         try:
-            yield World(nim, store, pipeline)
+            yield World(nim, store, pipeline, engine)
         finally:
             pipeline.close()
             store.close()
