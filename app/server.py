@@ -60,6 +60,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
                 yield
             finally:
                 await service.library.indexer.stop()
+                await asyncio.to_thread(service.index.close)
                 await service.answering.close()
                 await service.readiness.close()
 
