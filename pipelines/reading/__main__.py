@@ -70,8 +70,8 @@ def _answer(path: Path, name: str, limits: Limits) -> dict[str, object]:
     except MemoryError:
         return {"kind": "too-large", "reason": OUT_OF_MEMORY}
     except Exception as error:
-        refusal = failed(name, error)
-        return {"kind": refusal.kind, "reason": refusal.reason}
+        unknown = failed(name, error)
+        return {"kind": unknown.kind, "reason": unknown.reason}
 
 
 def _shown(reading: Reading) -> dict[str, object]:

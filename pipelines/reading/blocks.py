@@ -10,13 +10,17 @@ from pipelines.reading.writing import TextWriter
 HIDDEN = frozenset(("script", "style", "template", "noscript", "title", "svg", "math"))
 # What stands alone, with a blank line around it.
 APART = frozenset(
-    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "head", "list", "ul", "ol", "dl", "table")
-    + ("blockquote", "quote", "pre", "section", "article", "figure", "header", "footer", "nav")
-    + ("aside", "main", "form", "hr")
+    (
+        *("p", "h1", "h2", "h3", "h4", "h5", "h6", "head", "list", "ul", "ol", "dl", "table"),
+        *("blockquote", "quote", "pre", "section", "article", "figure", "header", "footer"),
+        *("nav", "aside", "main", "form", "hr"),
+    )
 )
 LINES = frozenset(
-    ("div", "li", "item", "tr", "row", "dt", "dd", "br", "lb", "caption", "figcaption")
-    + ("option", "summary")
+    (
+        *("div", "li", "item", "tr", "row", "dt", "dd", "br", "lb"),
+        *("caption", "figcaption", "option", "summary"),
+    )
 )
 CELLS = frozenset(("td", "th", "cell"))
 ITEMS = frozenset(("li", "item"))

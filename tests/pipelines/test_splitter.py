@@ -12,8 +12,10 @@ from pipelines.reading.page import Heading, Page, outlined
 
 WORDS, OVERLAP = 30, 6
 PIECES = st.sampled_from(
-    ["Pumps need oil. ", "e.g. a valve, ", "word ", "\n", "\n\n", "• item ", "2.3 Title\n"]
-    + ["水が漏れる。", "x" * 400, "\t", "𝄞 clef. ", "e\u0301tude. ", "\u2028", "\x1c"]
+    (
+        *("Pumps need oil. ", "e.g. a valve, ", "word ", "\n", "\n\n", "• item ", "2.3 Title\n"),
+        *("水が漏れる。", "x" * 400, "\t", "𝄞 clef. ", "e\u0301tude. ", "\u2028", "\x1c"),
+    )
 )
 TEXTS = st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=200)
 
