@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
-from haystack import Document, Pipeline
+from haystack import Document
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
 from app.documents.library import Library
@@ -19,10 +19,10 @@ from app.questions import Turn
 from app.settings import Settings
 from app.stores import Stores
 from pipelines.answer import Answer
-from pipelines.asking import Asking
+from pipelines.asking import Asking, Searching
 from pipelines.errors import StageError
 from pipelines.follow_up import Turn as PastTurn
-from pipelines.query import build_query_pipeline
+from pipelines.query import build_query_pipeline, build_search_pipeline
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,19 @@ class Asked:
         return cls(question, collection, to_haystack(filters), past)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A collection's pipelines, as long as its store is the one they were built on."""
+
+    store: QdrantDocumentStore
+    asking: Asking
+    searching: Searching
+
+    async def close(self) -> None:
+        await self.asking.close()
+        await self.searching.close()
+
+
 class Answering:
     """Answers questions on one event loop."""
 
@@ -57,8 +70,8 @@ class Answering:
         self._stores = stores
         self._library = library
         self._metrics = metrics
-        self._asking: dict[str, tuple[QdrantDocumentStore, Asking]] = {}
-        self._lock = asyncio.Lock()
+        self._opened: dict[str, _Opened] = {}
+        self._opening: dict[str, asyncio.Task[_Opened]] = {}
 
     async def collections(self) -> list[str]:
         return await self._library.collections()
@@ -75,70 +88,81 @@ class Answering:
 
     async def ask(self, asked: Asked) -> Answer:
         """Return the answer, or raise a Problem."""
-        async with contextlib.aclosing(self.stream(asked)) as parts:
-            async for part in parts:
-                if isinstance(part, Answer):
-                    return part
-        message = "the stream ended without an answer"
-        raise RuntimeError(message)
+        with self._told(asked.collection):
+            opened = await self._of(asked.collection)
+            answer = await opened.asking.ask(
+                asked.question, filters=asked.filters, history=asked.history
+            )
+        self._count(answer)
+        return answer
 
     async def stream(self, asked: Asked) -> AsyncGenerator[str | Answer, None]:
         """Yield the text as it becomes certain, then the Answer; raise a Problem."""
-        try:
-            asking = await self._of(asked.collection)
-            parts = asking.stream(asked.question, filters=asked.filters, history=asked.history)
+        with self._told(asked.collection):
+            opened = await self._of(asked.collection)
+            parts = opened.asking.stream(
+                asked.question, filters=asked.filters, history=asked.history
+            )
             async with contextlib.aclosing(parts):
                 async for part in parts:
                     if isinstance(part, Answer):
-                        timings = part.timings.model_dump()
-                        self._metrics.answer(answerable=part.answerable, timings=timings)
+                        self._count(part)
                     yield part
-        except Exception as error:
-            self._forget(asked.collection, error)
-            raise to_problem(error) from error
 
-    async def search(self, asked: Asked, top_k: int) -> list[Document]:
-        """Return the best passages without asking the language model, or raise a Problem."""
-        try:
-            store = await asyncio.to_thread(self._stores.open, asked.collection)
-            settings = replace(self._settings, retrieve_top_k=max(top_k, 20), answer_top_k=top_k)
-            return await _ranked(build_query_pipeline(store, settings), asked)
-        except Exception as error:
-            self._forget(asked.collection, error)
-            raise to_problem(error) from error
+    async def search(self, asked: Asked, top_k: int) -> tuple[list[Document], list[str]]:
+        """Return the best passages and the stages left out, or raise a Problem.
+
+        The language model is not asked, and need not be there.
+        """
+        with self._told(asked.collection):
+            opened = await self._of(asked.collection)
+            return await opened.searching.search(asked.question, filters=asked.filters, top_k=top_k)
 
     async def close(self) -> None:
-        for _, asking in self._asking.values():
-            await asking.close()
+        for opened in self._opened.values():
+            await opened.close()
 
-    async def _of(self, collection: str) -> Asking:
-        async with self._lock:
-            store = await asyncio.to_thread(self._stores.open, collection)
-            known = self._asking.get(collection)
-            if known is None or known[0] is not store:
-                pipeline = build_query_pipeline(store, self._settings)
-                known = (store, Asking(pipeline, self._settings, collection))
-                self._asking[collection] = known
-            return known[1]
+    @contextlib.contextmanager
+    def _told(self, collection: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._forget(collection, error)
+            raise to_problem(error) from error
+
+    async def _of(self, collection: str) -> _Opened:
+        opened = self._opened.get(collection)
+        if opened is not None and self._stores.opened(collection) is opened.store:
+            return opened
+        # One attempt for all who wait: where Qdrant is down each takes seconds to say so.
+        task = self._opening.get(collection)
+        if task is None:
+            task = asyncio.create_task(self._open(collection))
+            self._opening[collection] = task
+            task.add_done_callback(lambda _: self._opening.pop(collection, None))
+        return await asyncio.shield(task)
+
+    async def _open(self, collection: str) -> _Opened:
+        store = await asyncio.to_thread(self._stores.open, collection)
+        opened = _Opened(
+            store,
+            Asking(build_query_pipeline(store, self._settings), self._settings, collection),
+            Searching(build_search_pipeline(store, self._settings)),
+        )
+        previous = self._opened.get(collection)
+        self._opened[collection] = opened
+        if previous is not None:
+            await previous.close()
+        return opened
+
+    def _count(self, answer: Answer) -> None:
+        timings = answer.timings.model_dump()
+        self._metrics.answer(
+            answerable=answer.answerable, degraded=answer.degraded, timings=timings
+        )
 
     def _forget(self, collection: str, error: Exception) -> None:
-        if isinstance(error, StageError) and error.stage == "retrieval":
+        # It came back without the collection; opening it anew makes one. A Qdrant that is away
+        # needs nothing: the next question reaches it, or not.
+        if isinstance(error, StageError) and error.stage == "retrieval" and error.status == 404:
             self._stores.forget(collection)
-
-
-async def _ranked(pipeline: Pipeline, asked: Asked) -> list[Document]:
-    inputs = {
-        "embedder": {"text": asked.question},
-        "retriever": {"filters": asked.filters},
-        "ranker": {"query": asked.question},
-        "gate": {"question": asked.question},
-        "prompt": {"question": asked.question},
-    }
-    outputs = pipeline.run_async_generator(inputs, include_outputs_from={"ranker"})
-    # Closed as soon as the passages are ranked, so what comes after them never runs.
-    async with contextlib.aclosing(outputs):
-        async for output in outputs:
-            if "ranker" in output:
-                documents: list[Document] = output["ranker"]["documents"]
-                return documents
-    return []

@@ -1,7 +1,7 @@
 """Counters and latency histograms in Prometheus' text format."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,6 +51,7 @@ class Metrics:
         self._durations: defaultdict[Labels, Histogram] = defaultdict(Histogram)
         self._stages: defaultdict[Labels, Histogram] = defaultdict(Histogram)
         self._answers: defaultdict[Labels, int] = defaultdict(int)
+        self._degraded: defaultdict[Labels, int] = defaultdict(int)
         self._gauges: dict[str, Callable[[], Mapping[Labels, float]]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -58,8 +59,12 @@ class Metrics:
         self._requests[(*where, ("status", str(status)))] += 1
         self._durations[where].observe(seconds)
 
-    def answer(self, *, answerable: bool, timings: Mapping[str, float]) -> None:
+    def answer(
+        self, *, answerable: bool, degraded: Sequence[str], timings: Mapping[str, float]
+    ) -> None:
         self._answers[(("answerable", str(answerable).lower()),)] += 1
+        for stage in degraded:
+            self._degraded[(("stage", stage),)] += 1
         for stage, seconds in timings.items():
             self._stages[(("stage", stage),)].observe(seconds)
 
@@ -69,7 +74,11 @@ class Metrics:
     def text(self) -> str:
         """Return the whole page."""
         lines = ["# TYPE rag_requests_in_flight gauge", f"rag_requests_in_flight {self.in_flight}"]
-        for name, counter in (("rag_requests", self._requests), ("rag_answers", self._answers)):
+        for name, counter in (
+            ("rag_requests", self._requests),
+            ("rag_answers", self._answers),
+            ("rag_answers_degraded", self._degraded),
+        ):
             lines.append(f"# TYPE {name}_total counter")
             lines += [f"{name}_total{_render(labels)} {n}" for labels, n in counter.items()]
         for name, family in (

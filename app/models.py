@@ -40,6 +40,7 @@ def query_settings(settings: Settings) -> QuerySettings:
             settings.ranking_url, settings.ranking_model, settings.ranking_api_key_file
         ),
         llm=_endpoint(settings.llm_url, settings.llm_model, settings.llm_api_key_file),
+        engine=settings.engine,
     )
 
 

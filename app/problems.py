@@ -90,6 +90,20 @@ def invalid(detail: str, errors: list[dict[str, str]] | None = None) -> Problem:
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=errors)
 
 
+def unreadable() -> Problem:
+    return Problem(400, "malformed-body", "The body cannot be read")
+
+
+def not_json() -> Problem:
+    return Problem(400, "malformed-body", "The body is not JSON")
+
+
+def invalid_members(errors: list[dict[str, str]]) -> Problem:
+    """Name the members that are wrong, each with its place in the body and the reason."""
+    named = ", ".join(entry["at"] for entry in errors)
+    return invalid(f"See errors for what is wrong with: {named}", errors)
+
+
 def internal() -> Problem:
     return Problem(
         500, "internal-error", "Something went wrong here", "The log has it under the request's id"
@@ -114,7 +128,7 @@ def from_http_exception(error: StarletteHTTPException) -> Problem:
     if error.status_code == 405:
         return method_not_allowed((error.headers or {}).get("Allow", "another method"))
     if error.status_code == 400:
-        return Problem(400, "malformed-body", "The body cannot be read")
+        return unreadable()
     if error.status_code >= 500:
         return internal()
     return Problem(error.status_code, "refused", "The request was refused")
@@ -124,13 +138,16 @@ def from_validation(error: RequestValidationError) -> Problem:
     """Say which member is wrong and why, without quoting the value."""
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
-        return Problem(400, "malformed-body", "The body is not JSON")
-    errors = [
-        {"at": ".".join(str(part) for part in detail["loc"][1:]) or "body", "reason": detail["msg"]}
-        for detail in details
-    ]
-    named = ", ".join(entry["at"] for entry in errors)
-    return invalid(f"See errors for what is wrong with: {named}", errors)
+        return not_json()
+    return invalid_members(
+        [
+            {
+                "at": ".".join(str(part) for part in detail["loc"][1:]) or "body",
+                "reason": detail["msg"],
+            }
+            for detail in details
+        ]
+    )
 
 
 async def _http_exception(_request: Request, error: Exception) -> Response:

@@ -11,7 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
 
 from app import problems
+from app.dimension import check_dimension
 from app.guard import Guard, Limits
+from app.hot_routes import HotRoutes
 from app.keys import KeyRing
 from app.metrics_port import serve_metrics
 from app.routes.chat import chat_router
@@ -33,6 +35,7 @@ def create(settings: Settings) -> Guard:
     if settings.api_keys_file is not None and not settings.anonymous:
         keys = KeyRing(settings.api_keys_file)
     service = build(settings)
+    check_dimension(settings, service.library.journal.collections())
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
     ours = _ours(service, hayhooks)
@@ -43,7 +46,9 @@ def create(settings: Settings) -> Guard:
         request_seconds=settings.request_seconds,
         upload_seconds=settings.upload_seconds,
     )
-    return Guard(ours, keys=keys, limits=limits, metrics=service.metrics)
+    # The stock engine is measured and compared as it comes: through Hayhooks and FastAPI.
+    served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
+    return Guard(served, keys=keys, limits=limits, metrics=service.metrics)
 
 
 def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:

@@ -3,7 +3,7 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     qdrant_url: str
     qdrant_api_key_file: Path | None = None
     collection: str = Field(default="documents", pattern=f"^{COLLECTION}$")
+    engine: Literal["fast", "stock"] = "fast"
 
     llm_url: str
     llm_model: str = Field(min_length=1)

@@ -29,6 +29,10 @@ class Stores:
                 self._opened[collection] = store
             return self._opened[collection]
 
+    def opened(self, collection: str) -> QdrantDocumentStore | None:
+        """Return the store if it is open, from any thread and without waiting."""
+        return self._opened.get(collection)
+
     def forget(self, collection: str) -> None:
         """Open it anew next time: Qdrant may come back empty, without the collection."""
         with self._lock:

@@ -14,6 +14,7 @@ WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 RegistryPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")]
 ModelKind = Literal["local", "hosted"]
+Engine = Literal["fast", "stock"]
 Exposure = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 
 
@@ -117,6 +118,11 @@ class AppSettings(Frozen):
     )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")
+    engine: Engine = Field(
+        default="fast",
+        description="`fast`: our components and scheduler; `stock`: Haystack's and its "
+        "integrations' as they are",
+    )
     expose: Exposure | None = Field(
         default=None,
         description="`ClusterIP`, `NodePort` or `LoadBalancer`. "

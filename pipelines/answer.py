@@ -47,6 +47,11 @@ class Answer(_Frozen):
     timings: Timings
     model: str
     collection: str
+    degraded: list[Literal["ranking"]] = Field(
+        default=[],
+        description="The stages that were left out since their service is down. Without "
+        "`ranking` the passages are in the order of the vector search, and `score` is a cosine.",
+    )
     # For the OpenAI route and for tests; not part of the answer's JSON.
     usage: Usage = Field(default_factory=Usage, exclude=True)
     source: Literal["model", "quote", "none"] = Field(default="none", exclude=True)

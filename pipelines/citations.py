@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from haystack import Document
 
 from pipelines.answer import Citation
-from pipelines.sentences import HEADING, Span, sentence_spans, trim
+from pipelines.passage import Sentence, sentence, taken_apart
+from pipelines.sentences import HEADING, Span, trim
 from pipelines.words import key_words, view
 
 _POINTS_BACK = re.compile(r"(?:Such|This|These|That|Those|It|They|Therefore|Also|Otherwise)\b")
@@ -16,12 +17,7 @@ _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|often|old|big|large|far)|when|what (?:year|date|number|size))\b",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(
-    r"\d|\b(?:once|twice|one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b", re.IGNORECASE
-)
 NUMBER_FACTOR = 1.5
-_ENDED = re.compile(r"[.!?:;\u3002\uff01\uff1f][\"')\]]*$")
-SHORTEST = 3
 FRAGMENT_FACTOR = 0.4
 
 
@@ -49,21 +45,19 @@ def best_quote(
     number.
     """
     text = document.content or ""
-    spans = [part for span in sentence_spans(text) for part in _shortened(text, span, longest)]
-    scored = [
-        (_weight(text[start:end], wanted, number=number), -index)
-        for index, (start, end) in enumerate(spans)
-    ]
-    if not scored:
+    parts = _parts(text, longest)
+    if not parts:
         return None
-    weight, negative = max(scored)
-    index = -negative
-    start, end = spans[index]
+    weights = [_weight(part, wanted, number=number) for part in parts]
+    # The first of equals.
+    weight = max(weights)
+    index = weights.index(weight)
+    start, end = parts[index].span
     if _POINTS_BACK.match(text, start):
-        if index and end - spans[index - 1][0] <= longest:
-            start = spans[index - 1][0]
-    elif index + 1 < len(spans):
-        following = spans[index + 1]
+        if index and end - parts[index - 1].span[0] <= longest:
+            start = parts[index - 1].span[0]
+    elif index + 1 < len(parts):
+        following = parts[index + 1].span
         if following[1] - start <= longest and not HEADING.match(text, following[0]):
             end = following[1]
     return Quote(document, (start, end), weight)
@@ -81,7 +75,7 @@ def excerpt(document: Document, wanted: dict[str, float], longest: int) -> str:
     if best is None or len(text) <= longest:
         return text
     start, end = best.span
-    spans = sentence_spans(text)
+    spans = [each.span for each in taken_apart(text).sentences]
     before = [span for span in spans if span[1] <= start]
     after = [span for span in spans if span[0] >= end]
     while after or before:
@@ -98,7 +92,7 @@ def wanted_words(
     texts: Sequence[tuple[str, float]], documents: Sequence[Document]
 ) -> dict[str, float]:
     """Return the words of the texts, weighted by text and by how rare they are in the passages."""
-    sets = [set(key_words(document.content or "")) for document in documents]
+    sets = [taken_apart(document.content or "").words for document in documents]
     wanted: dict[str, float] = {}
     for text, weight in texts:
         for word in set(key_words(text)):
@@ -136,15 +130,25 @@ def _citation(quote: Quote, n: int) -> Citation | None:
     )
 
 
-def _weight(sentence: str, wanted: dict[str, float], *, number: bool) -> float:
-    words = key_words(sentence)
-    factor = NUMBER_FACTOR if number and _NUMBER.search(sentence) else 1.0
+def _parts(text: str, longest: int) -> list[Sentence]:
+    """Return the sentences, the long ones cut."""
+    parts: list[Sentence] = []
+    for each in taken_apart(text).sentences:
+        if each.span[1] - each.span[0] <= longest:
+            parts.append(each)
+        else:
+            parts += [sentence(text, span) for span in _shortened(text, each.span, longest)]
+    return parts
+
+
+def _weight(part: Sentence, wanted: dict[str, float], *, number: bool) -> float:
+    factor = NUMBER_FACTOR if number and part.number else 1.0
     # Headings and running titles repeat the question and say nothing.
-    if len(words) < SHORTEST or not _ENDED.search(sentence):
+    if part.fragment:
         factor *= FRAGMENT_FACTOR
     # Long sentences hold more of everything; a mild discount keeps short, full ones ahead.
-    held = sum(wanted.get(word, 0.0) for word in set(words))
-    return factor * held / math.sqrt(math.sqrt(1 + len(words)))
+    held = sum(wanted[word] for word in wanted.keys() & part.words)
+    return factor * held / math.sqrt(math.sqrt(1 + part.length))
 
 
 def _shortened(text: str, span: Span, longest: int) -> list[Span]:

@@ -13,7 +13,8 @@ import requests
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 Stage = Literal["embedding", "retrieval", "ranking", "generation"]
-Kind = Literal["unreachable", "timeout", "status", "answer"]
+# "resting": not called at all, since its last calls failed one after the other.
+Kind = Literal["unreachable", "timeout", "status", "answer", "resting"]
 
 # Who serves a stage, under the name that /readyz uses.
 ENDPOINTS: dict[Stage, str] = {
@@ -28,17 +29,18 @@ RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 
 @dataclass(frozen=True)
 class Failure:
-    """What a client library's exception means."""
+    """What a client library's exception means; `retry_after` is in seconds, where it is known."""
 
     kind: Kind
     status: int | None = None
+    retry_after: float | None = None
 
     @property
     def retryable(self) -> bool:
         """Say whether the same request may succeed later."""
         if self.kind == "status":
             return self.status in RETRYABLE_STATUSES
-        return self.kind in ("unreachable", "timeout")
+        return self.kind in ("unreachable", "timeout", "resting")
 
 
 class StageError(Exception):
@@ -60,6 +62,7 @@ def _said(failure: Failure) -> str:
         "unreachable": "cannot be reached",
         "timeout": "did not answer in time",
         "answer": "answered with something that is not understood",
+        "resting": "is left alone for a moment after failing repeatedly",
     }[failure.kind]
 
 
@@ -80,6 +83,8 @@ def failure_of(error: BaseException) -> Failure | None:
 
 def stage_error(stage: Stage, error: BaseException) -> StageError | None:
     """Return the StageError for an exception out of a stage's client; None where it is a bug."""
+    if isinstance(error, StageError):
+        return error
     failure = failure_of(error)
     if failure is None and any(isinstance(cause, _ODD_ANSWER) for cause in _chain(error)):
         failure = Failure("answer")

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from haystack import Document
 
 from pipelines.citations import wanted_words
-from pipelines.sentences import sentence_spans
+from pipelines.passage import taken_apart
 from pipelines.words import key_words
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
@@ -42,7 +41,7 @@ class Grounding:
         self.max_unsupported = max_unsupported
         wanted = wanted_words([(question, 1.0)], documents)
         weighed = [
-            (sum(wanted.get(word, 0.0) for word in window.words), window)
+            (sum(wanted[word] for word in wanted.keys() & window.words), window)
             for document in documents
             for window in _windows(document)
         ]
@@ -74,10 +73,7 @@ class Grounding:
 
 
 def _windows(document: Document) -> list[Window]:
-    text = document.content or ""
-    sentences = [frozenset(key_words(text[start:end])) for start, end in sentence_spans(text)]
-    pairs = [first | second for first, second in pairwise(sentences)]
-    return [Window(document, words) for words in pairs or sentences]
+    return [Window(document, words) for words in taken_apart(document.content or "").windows]
 
 
 class SentenceBuffer:

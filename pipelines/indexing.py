@@ -11,13 +11,14 @@ from pipelines.components.document_embedder import PassageEmbedder
 from pipelines.components.skip_known import SkipKnown
 from pipelines.components.splitter import PageSplitter
 from pipelines.errors import StageError
+from pipelines.gathering import gathered
 from pipelines.passages import PageSlice, PointIds
 from pipelines.points import Points
 from pipelines.reading.page import Page, UnreadableDocument
 from pipelines.settings import IndexingSettings, StoreSettings
 
 # A slice is some hundred chunks: enough for full batches, little enough to show progress.
-PAGES_PER_SLICE = 64
+PAGES_PER_SLICE = 256
 CHARACTERS_PER_SLICE = 200_000
 # While one is embedded another is written.
 SLICES_IN_FLIGHT = 3
@@ -93,14 +94,7 @@ async def index_document(
         if on_progress:
             on_progress(done, len(pages))
 
-    tasks = [asyncio.create_task(index(part)) for part in _slices(pages)]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    await gathered(index(part) for part in _slices(pages))
     if not ids:
         raise UnreadableDocument(kind="no-text", reason="its text holds nothing to be found by")
     await points.delete(sorted(known.ids - ids))

@@ -36,9 +36,10 @@ class PageSlice(Uncopied):
 
 @dataclass(frozen=True, kw_only=True)
 class Passages(Uncopied):
-    """Chunks, and behind the embedder one row of `vectors` for each, as float32."""
+    """Chunks with their points' ids, and behind the embedder a row of `vectors` for each."""
 
     documents: Sequence[Document]
+    ids: Sequence[str]
     vectors: Vectors | None = None
 
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from haystack import Document
 
-from pipelines.components.splitter import point_id
-from pipelines.passages import Vectors
+from pipelines.gathering import gathered
+from pipelines.passages import Passages
 from pipelines.settings import StoreSettings
-from pipelines.transport import Transport
+from pipelines.transport.client import Client
 
 BATCH = 64
 IN_FLIGHT = 4
@@ -28,16 +27,13 @@ class Points:
         self._settings = settings
         self._url = f"{settings.url.rstrip('/')}/collections/{collection}/points"
         self._free = asyncio.Semaphore(IN_FLIGHT)
-        self._transport: Transport | None = None
+        self._clients: dict[str, Client] = {}
 
-    async def write(self, documents: Sequence[Document], vectors: Vectors) -> None:
+    async def write(self, passages: Passages) -> None:
         """Write the chunks; what had their ids before is gone."""
-        starts = range(0, len(documents), BATCH)
-        await asyncio.gather(
-            *(
-                self._upsert(documents[start : start + BATCH], vectors[start : start + BATCH])
-                for start in starts
-            )
+        await gathered(
+            self._upsert(passages, slice(start, start + BATCH))
+            for start in range(0, len(passages.documents), BATCH)
         )
 
     async def ids(self, document_id: str) -> set[str]:
@@ -52,7 +48,7 @@ class Points:
                 "with_vector": False,
                 "offset": offset,
             }
-            result = await self._result("POST", f"{self._url}/scroll", body)
+            result = await self._result("/scroll", body)
             found.update(str(point["id"]) for point in result["points"])
             offset = result.get("next_page_offset")
             if offset is None:
@@ -62,25 +58,28 @@ class Points:
         """Delete points by their ids."""
         for start in range(0, len(ids), IDS_AT_ONCE):
             part = list(ids[start : start + IDS_AT_ONCE])
-            await self._result("POST", f"{self._url}/delete?wait=true", {"points": part})
+            await self._result("/delete?wait=true", {"points": part})
 
     async def delete_document(self, document_id: str) -> int:
         """Delete every chunk of a document and return how many there were."""
         held = {"filter": _of(document_id), "exact": True}
-        counted = await self._result("POST", f"{self._url}/count", held)
+        counted = await self._result("/count", held)
         body = {"filter": _of(document_id)}
-        await self._result("POST", f"{self._url}/delete?wait=true", body)
+        await self._result("/delete?wait=true", body)
         return int(counted["count"])
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._transport is not None:
-            await self._transport.close()
+        """Give the session back."""
+        for client in self._clients.values():
+            await client.close()
 
-    async def _upsert(self, documents: Sequence[Document], vectors: Vectors) -> None:
+    async def _upsert(self, passages: Passages, part: slice) -> None:
+        if passages.vectors is None:
+            msg = "the passages have no vectors: expected the embedder before the writer"
+            raise ValueError(msg)
         points = [
             {
-                "id": point_id(document.id),
+                "id": each,
                 "vector": vector,
                 "payload": {
                     "id": document.id,
@@ -88,28 +87,34 @@ class Points:
                     "meta": document.meta,
                 },
             }
-            for document, vector in zip(documents, vectors, strict=True)
+            for document, each, vector in zip(
+                passages.documents[part], passages.ids[part], passages.vectors[part], strict=True
+            )
         ]
         body = orjson.dumps({"points": points}, option=orjson.OPT_SERIALIZE_NUMPY)
         async with self._free:
-            await self._opened().call("PUT", f"{self._url}?wait=true", body)
+            await self._client("?wait=true", method="PUT").post(body)
 
-    async def _result(self, method: str, url: str, body: object) -> Any:
-        answer = await self._opened().json(method, url, body)
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise self._opened().misunderstood()
-        return answer["result"]
+    async def _result(self, route: str, body: object) -> Any:
+        client = self._client(route)
+        reply = await client.post(orjson.dumps(body))
+        try:
+            return orjson.loads(reply)["result"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise client.odd_answer() from error
 
-    def _opened(self) -> Transport:
-        if self._transport is None:
+    def _client(self, route: str, *, method: str = "POST") -> Client:
+        if route not in self._clients:
             key = self._settings.api_key.resolve_value() if self._settings.api_key else None
-            self._transport = Transport(
+            self._clients[route] = Client(
                 "retrieval",
-                headers={"api-key": key} if key else {},
-                seconds=self._settings.timeout,
+                self._url + route,
+                {"api-key": key} if key else {},
+                deadline=self._settings.timeout,
                 attempts=ATTEMPTS,
+                method=method,
             )
-        return self._transport
+        return self._clients[route]
 
 
 def _of(document_id: str) -> dict[str, Any]:

@@ -1,47 +1,20 @@
 """Questions in, answers with citations out."""
 
 from haystack import Pipeline
-from haystack.components.builders import ChatPromptBuilder
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
-from pipelines.asking import Asking
-from pipelines.components.chat_generator import AnswerGenerator
+from pipelines.asking import Asking, Searching
 from pipelines.components.evidence_gate import EvidenceGate
-from pipelines.components.query_embedder import QueryEmbedder
-from pipelines.components.ranker import PassageRanker
-from pipelines.components.retriever import PassageRetriever
-from pipelines.prompts import ANSWER_TEMPLATE
+from pipelines.engines import parts
 from pipelines.settings import QuerySettings
 
-__all__ = ["Asking", "build_query_pipeline"]
+__all__ = ["Asking", "Searching", "build_query_pipeline", "build_search_pipeline"]
 
 
 def build_query_pipeline(store: QdrantDocumentStore, settings: QuerySettings) -> Pipeline:
     """Return embed, retrieve wide, rank narrow, gate, prompt, generate; nothing is sent yet."""
-    embedding, ranking, llm = settings.embedding, settings.ranking, settings.llm
-    pipeline = Pipeline()
-    pipeline.add_component(
-        "embedder",
-        QueryEmbedder(
-            model=embedding.model,
-            api_url=embedding.url,
-            api_key=embedding.api_key,
-            timeout=embedding.timeout,
-            attempts=settings.attempts,
-        ),
-    )
-    pipeline.add_component("retriever", PassageRetriever(store, top_k=settings.retrieve_top_k))
-    pipeline.add_component(
-        "ranker",
-        PassageRanker(
-            model=ranking.model,
-            api_url=ranking.url,
-            api_key=ranking.api_key,
-            timeout=ranking.timeout,
-            top_k=settings.answer_top_k,
-            attempts=settings.attempts,
-        ),
-    )
+    part = parts(store, settings)
+    pipeline = build_search_pipeline(store, settings)
     pipeline.add_component(
         "gate",
         EvidenceGate(
@@ -50,23 +23,24 @@ def build_query_pipeline(store: QdrantDocumentStore, settings: QuerySettings) ->
             passage_characters=settings.passage_characters,
         ),
     )
-    pipeline.add_component("prompt", ChatPromptBuilder(template=ANSWER_TEMPLATE))
-    pipeline.add_component(
-        "llm",
-        AnswerGenerator(
-            model=llm.model,
-            api_url=llm.url,
-            api_key=llm.api_key,
-            timeout=llm.timeout,
-            max_tokens=settings.max_tokens,
-            temperature=settings.temperature,
-        ),
-    )
+    pipeline.add_component("prompt", part.prompt())
+    pipeline.add_component("llm", part.llm())
 
-    pipeline.connect("embedder.embedding", "retriever.query_embedding")
-    pipeline.connect("retriever.documents", "ranker.documents")
     pipeline.connect("retriever.documents", "gate.retrieved")
     pipeline.connect("ranker.documents", "gate.ranked")
     pipeline.connect("gate.passages", "prompt.passages")
     pipeline.connect("prompt.prompt", "llm.messages")
+    return pipeline
+
+
+def build_search_pipeline(store: QdrantDocumentStore, settings: QuerySettings) -> Pipeline:
+    """Return embed, retrieve wide, rank narrow: what works without a language model."""
+    part = parts(store, settings)
+    pipeline = part.pipeline()
+    pipeline.add_component("embedder", part.embedder())
+    pipeline.add_component("retriever", part.retriever())
+    pipeline.add_component("ranker", part.ranker())
+
+    pipeline.connect("embedder.embedding", "retriever.query_embedding")
+    pipeline.connect("retriever.documents", "ranker.documents")
     return pipeline

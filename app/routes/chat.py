@@ -1,19 +1,20 @@
 """The OpenAI shapes: chat completions, streamed or whole, and the list of models."""
 
-import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
+import orjson
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
 from app.failures import to_problem
 from app.problems import Problem, invalid, not_found
 from app.questions import LONGEST, Turn
+from app.replies import DONE, Events, Reply, as_response, event
 from pipelines.answer import Answer
 
 DEFAULT_MODEL = "stackyard"
@@ -74,15 +75,6 @@ class ChatRequest(BaseModel):
 def chat_router(answering: Answering) -> APIRouter:
     router = APIRouter(tags=["openai"])
 
-    async def collection_of(model: str) -> str:
-        if model == DEFAULT_MODEL:
-            return answering.default_collection
-        if model not in await answering.collections():
-            raise Problem(
-                404, "unknown-model", "There is no such model", "GET /v1/models lists them"
-            )
-        return model
-
     @router.get("/v1/models", summary="The collections, as models")
     async def models() -> dict[str, object]:
         names = [DEFAULT_MODEL, *await answering.collections()]
@@ -101,26 +93,39 @@ def chat_router(answering: Answering) -> APIRouter:
         response_model=None,
     )
     async def chat(request: ChatRequest) -> Response:
-        asked = request.asked(await collection_of(request.model))
-        head = Head(request.model)
-        if request.stream:
-            usage = request.stream_options is not None and request.stream_options.include_usage
-            stream = answering.stream(asked)
-            first = await anext(stream)  # what fails before the first word gets a real status
-            return StreamingResponse(
-                _events(head, first, stream, usage=usage), media_type="text/event-stream"
-            )
-        return JSONResponse(head.completion(await answering.ask(asked)))
+        return as_response(await chat_reply(answering, request))
 
     return router
+
+
+async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
+    """Answer a conversation's last question as a completion, whole or in chunks."""
+    asked = request.asked(await _collection_of(answering, request.model))
+    head = Head(request.model)
+    if not request.stream:
+        return orjson.dumps(head.completion(await answering.ask(asked)))
+    usage = request.stream_options is not None and request.stream_options.include_usage
+    stream = answering.stream(asked)
+    first = await anext(stream)  # what fails before the first word gets a real status
+    return _events(head, first, stream, usage=usage)
+
+
+async def _collection_of(answering: Answering, model: str) -> str:
+    if model == DEFAULT_MODEL:
+        return answering.default_collection
+    if model not in await answering.collections():
+        raise Problem(404, "unknown-model", "There is no such model", "GET /v1/models lists them")
+    return model
 
 
 def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "stackyard"}
 
 
-def _citations(answer: Answer) -> list[dict[str, object]]:
-    return [citation.model_dump(mode="json") for citation in answer.citations]
+def _evidence(answer: Answer) -> dict[str, object]:
+    """Return what an answer has beyond the OpenAI shape."""
+    citations = [citation.model_dump(mode="json") for citation in answer.citations]
+    return {"citations": citations, "degraded": answer.degraded}
 
 
 def _usage(answer: Answer) -> dict[str, int]:
@@ -141,11 +146,7 @@ class Head:
         self._model = model
 
     def completion(self, answer: Answer) -> dict[str, object]:
-        message = {
-            "role": "assistant",
-            "content": answer.answer,
-            "citations": _citations(answer),
-        }
+        message = {"role": "assistant", "content": answer.answer, **_evidence(answer)}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         return self._shape("chat.completion", [choice]) | {"usage": _usage(answer)}
 
@@ -166,14 +167,9 @@ class Head:
         }
 
 
-def event(data: dict[str, object]) -> str:
-    """Return one server-sent event; JSON keeps the line ends of the text inside."""
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
 async def _events(
     head: Head, first: str | Answer, rest: AsyncGenerator[str | Answer, None], *, usage: bool
-) -> AsyncIterator[str]:
+) -> Events:
     yield event(head.chunk({"role": "assistant", "content": ""}))
     item: str | Answer | None = first
     try:
@@ -182,7 +178,7 @@ async def _events(
                 yield event(head.chunk({"content": item}))
             else:
                 last = head.chunk({}, "stop")
-                yield event(last | {"citations": _citations(item)})
+                yield event(last | _evidence(item))
                 if usage:
                     yield event(head.usage(item))
             item = await anext(rest, None)
@@ -191,4 +187,4 @@ async def _events(
         yield event({"error": to_problem(error).document()})
     finally:
         await rest.aclose()
-    yield "data: [DONE]\n\n"
+    yield DONE

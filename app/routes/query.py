@@ -1,35 +1,32 @@
 """Questions in our own shape; `/query/run` comes here through Hayhooks."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response
 from haystack import Document
 from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
 from app.failures import to_problem
 from app.questions import LONGEST, Question, RagBody
-from app.routes.chat import event
+from app.replies import DONE, Events, Reply, as_response, event
 from pipelines.answer import Answer
 
 
-async def respond(answering: Answering, question: Question) -> Response:
+async def query_reply(answering: Answering, question: Question) -> Reply:
     """Answer a question as JSON, or as events: `delta`s, then the `answer`, then [DONE]."""
     collection = await answering.known(question.collection)
     asked = Asked.of(question.text(), collection, question.filters, question.history)
     if not question.stream:
-        answer = await answering.ask(asked)
-        return JSONResponse(answer.model_dump(mode="json"))
+        return (await answering.ask(asked)).model_dump_json().encode()
     stream = answering.stream(asked)
     first = await anext(stream)  # what fails before the first word gets a real status
-    return StreamingResponse(_events(first, stream), media_type="text/event-stream")
+    return _events(first, stream)
 
 
-async def _events(
-    first: str | Answer, rest: AsyncGenerator[str | Answer, None]
-) -> AsyncIterator[str]:
+async def _events(first: str | Answer, rest: AsyncGenerator[str | Answer, None]) -> Events:
     item: str | Answer | None = first
     try:
         while item is not None:
@@ -42,7 +39,7 @@ async def _events(
         yield event({"problem": to_problem(error).document()})
     finally:
         await rest.aclose()
-    yield "data: [DONE]\n\n"
+    yield DONE
 
 
 class Search(BaseModel):
@@ -64,15 +61,19 @@ def query_router(answering: Answering) -> APIRouter:
         responses={200: {"model": Answer}},
     )
     async def rag(body: RagBody) -> Response:
-        return await respond(answering, body.to_question())
+        return as_response(await query_reply(answering, body.to_question()))
 
     @router.post("/v1/search", summary="The best passages, without a language model")
     async def search(body: Search) -> dict[str, object]:
         collection = await answering.known(body.collection)
         question = Question(question=body.query).text()
         asked = Asked.of(question, collection, body.filters, None)
-        hits = await answering.search(asked, body.top_k)
-        return {"hits": [_hit(hit) for hit in hits], "collection": collection}
+        hits, degraded = await answering.search(asked, body.top_k)
+        return {
+            "hits": [_hit(hit) for hit in hits],
+            "collection": collection,
+            "degraded": degraded,
+        }
 
     return router
 

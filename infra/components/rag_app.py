@@ -133,6 +133,7 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_PORT": str(PORT),
         "RAG_DATA_DIR": DATA,
         "RAG_MAX_UPLOAD_MB": str(args.settings.max_upload_mb),
+        "RAG_ENGINE": args.settings.engine,
         "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",
         "RAG_QDRANT_URL": args.qdrant_url,
         "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",

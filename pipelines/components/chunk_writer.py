@@ -62,8 +62,5 @@ class ChunkWriter:
     async def run_async(self, passages: Passages) -> dict[str, int]:
         """Write the chunks and return how many; raises StageError."""
         if passages.documents:
-            if passages.vectors is None:
-                msg = "the passages have no vectors: expected the embedder before the writer"
-                raise ValueError(msg)
-            await self._points.write(passages.documents, passages.vectors)
+            await self._points.write(passages)
         return {"written": len(passages.documents)}

@@ -1,16 +1,20 @@
 """Many passages to vectors: bounded batches in flight, float32 from the wire to the store."""
 
 import asyncio
-import base64
+import binascii
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 from haystack import component, default_to_dict
 from haystack.utils import Secret
 
 from pipelines.errors import StageError
+from pipelines.gathering import gathered
 from pipelines.passages import Passages, Vectors
-from pipelines.transport import Transport
+from pipelines.transport.client import Client
+from pipelines.transport.nim import bearer, endpoint
 
 # A server that does not know the base64 form says so with one of these.
 NOT_UNDERSTOOD = (400, 422)
@@ -40,9 +44,9 @@ class PassageEmbedder:
         self.batch_size = batch_size
         self.concurrent_batches = concurrent_batches
         self.attempts = attempts
-        self._encoding = "base64"
+        self._base64 = True
         self._free = asyncio.Semaphore(concurrent_batches)
-        self._transport: Transport | None = None
+        self._client: Client | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the component for YAML."""
@@ -57,10 +61,21 @@ class PassageEmbedder:
             attempts=self.attempts,
         )
 
+    def warm_up(self) -> None:
+        """Read the key."""
+        if self._client is None:
+            self._client = Client(
+                "embedding",
+                endpoint(self.api_url, self.model, "embeddings"),
+                bearer(self.api_key),
+                deadline=self.timeout,
+                attempts=self.attempts,
+            )
+
     async def close_async(self) -> None:
-        """Close the connections."""
-        if self._transport is not None:
-            await self._transport.close()
+        """Give the session back."""
+        if self._client is not None:
+            await self._client.close()
 
     @component.output_types(passages=Passages)
     def run(self, passages: Passages) -> dict[str, Passages]:
@@ -77,55 +92,36 @@ class PassageEmbedder:
     @component.output_types(passages=Passages)
     async def run_async(self, passages: Passages) -> dict[str, Passages]:
         """Return the passages with their vectors, in their order; raises StageError."""
+        self.warm_up()
+        assert self._client is not None
+        client = self._client
         texts = [document.content or "" for document in passages.documents]
-        starts = range(0, len(texts), self.batch_size)
-        tasks = [
-            asyncio.create_task(self._embed(texts[start : start + self.batch_size]))
-            for start in starts
-        ]
-        try:
-            parts = await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        parts = await gathered(
+            self._embed(client, texts[start : start + self.batch_size])
+            for start in range(0, len(texts), self.batch_size)
+        )
         vectors = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-        return {"passages": Passages(documents=passages.documents, vectors=vectors)}
+        return {"passages": replace(passages, vectors=vectors)}
 
-    async def _embed(self, texts: list[str]) -> Vectors:
+    async def _embed(self, client: Client, texts: list[str]) -> Vectors:
         async with self._free:
-            encoding = self._encoding
-            try:
-                answer = await self._ask(texts, encoding)
-            except StageError as error:
-                if encoding == "float" or error.status not in NOT_UNDERSTOOD:
-                    raise
-                answer = await self._ask(texts, "float")
-                self._encoding = "float"
+            reply = await self._asked(client, texts)
         try:
-            return _vectors(answer, len(texts))
+            return _vectors(orjson.loads(reply), len(texts))
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise self._opened().misunderstood() from error
+            raise client.odd_answer() from error
 
-    async def _ask(self, texts: list[str], encoding: str) -> object:
-        body = {
-            "input": texts,
-            "model": self.model,
-            "input_type": "passage",
-            "truncate": "END",
-            "encoding_format": encoding,
-        }
-        return await self._opened().json("POST", f"{self.api_url}/embeddings", body)
-
-    def _opened(self) -> Transport:
-        if self._transport is None:
-            key = self.api_key.resolve_value() if self.api_key else None
-            headers = {"authorization": f"Bearer {key}"} if key else {}
-            self._transport = Transport(
-                "embedding", headers=headers, seconds=self.timeout, attempts=self.attempts
-            )
-        return self._transport
+    async def _asked(self, client: Client, texts: list[str]) -> bytes:
+        body = {"model": self.model, "input": texts, "input_type": "passage", "truncate": "END"}
+        if self._base64:
+            try:
+                return await client.post(orjson.dumps({**body, "encoding_format": "base64"}))
+            except StageError as error:
+                if error.status not in NOT_UNDERSTOOD:
+                    raise
+        reply = await client.post(orjson.dumps(body))
+        self._base64 = False
+        return reply
 
 
 def _vectors(answer: Any, count: int) -> Vectors:
@@ -134,13 +130,13 @@ def _vectors(answer: Any, count: int) -> Vectors:
     if len(items) != count:
         msg = f"{count} passages were sent and {len(items)} vectors came back"
         raise ValueError(msg)
-    rows: list[Vectors] = [np.empty(0, np.float32)] * count
+    rows: list[bytes] = [b""] * count
     for item in items:
         raw = item["embedding"]
         rows[item["index"]] = (
-            np.frombuffer(base64.b64decode(raw), "<f4")
-            if isinstance(raw, str)
-            else np.asarray(raw, np.float32)
+            binascii.a2b_base64(raw) if isinstance(raw, str) else np.asarray(raw, "<f4").tobytes()
         )
-    # Stacking refuses rows of different lengths.
-    return np.stack(rows)
+    if len(lengths := {len(row) for row in rows}) != 1 or lengths == {0}:
+        msg = f"the vectors are of {len(lengths)} lengths, or empty: expected one length"
+        raise ValueError(msg)
+    return np.frombuffer(b"".join(rows), "<f4").reshape(count, -1)

@@ -5,6 +5,7 @@ from typing import Any
 from haystack import Document, component, default_to_dict
 
 from pipelines.citations import excerpt, wanted_words
+from pipelines.passage import taken_apart
 from pipelines.words import key_words, view
 
 
@@ -44,9 +45,16 @@ class EvidenceGate:
         passages = [view(excerpt(document, wanted, self.passage_characters)) for document in ranked]
         return {"passages": passages, "documents": ranked, "similarity": similarity}
 
+    @component.output_types(passages=list[str], documents=list[Document], similarity=float)
+    async def run_async(
+        self, question: str, retrieved: list[Document], ranked: list[Document]
+    ) -> dict[str, object]:
+        """Return the same, without the detour over a thread."""
+        return self.run(question, retrieved, ranked)
+
 
 def coverage(question: str, documents: list[Document]) -> float:
     """Return the share of the question's content words that the documents hold."""
     asked = set(key_words(question))
-    held = {word for document in documents for word in key_words(document.content or "")}
-    return len(asked & held) / len(asked) if asked else 1.0
+    held = [taken_apart(document.content or "").words for document in documents]
+    return len(asked & frozenset().union(*held)) / len(asked) if asked else 1.0

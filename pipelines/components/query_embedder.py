@@ -11,6 +11,7 @@ from haystack_integrations.components.embedders.nvidia import (
 )
 
 from pipelines.retry import with_retry
+from pipelines.words import as_statement
 
 
 @component
@@ -52,9 +53,7 @@ class QueryEmbedder:
     def run(self, text: str) -> dict[str, list[float] | float]:
         """Return the vector of a question."""
         started = time.perf_counter()
-        # A vector nearer to statements: +.008 nDCG@10 on both sets measured.
-        asked = text.rstrip().rstrip("?") or text
-        done = with_retry(lambda: self._embedder.run(asked), self.attempts)
+        done = with_retry(lambda: self._embedder.run(as_statement(text)), self.attempts)
         embedding = done["embedding"]
         if not isinstance(embedding, list):
             msg = "the embedding service returned no vector"

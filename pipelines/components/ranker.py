@@ -7,6 +7,8 @@ from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.nvidia import NvidiaRanker
 
+from pipelines.degradation import RankedPassages, unranked
+from pipelines.errors import stage_error
 from pipelines.retry import with_retry
 
 
@@ -53,9 +55,24 @@ class PassageRanker:
         """Close the session."""
         self._ranker.close()
 
-    @component.output_types(documents=list[Document], seconds=float)
-    def run(self, query: str, documents: list[Document]) -> dict[str, list[Document] | float]:
-        """Return the best passages, best first; `score` is the ranking model's."""
+    @component.output_types(documents=list[Document], seconds=float, degraded=str | None)
+    def run(
+        self, query: str, documents: list[Document], top_k: int | None = None
+    ) -> RankedPassages:
+        """Return the best passages, best first; `score` is the ranking model's.
+
+        Where the model is down they keep the retriever's order, and `degraded` says why.
+        """
         started = time.perf_counter()
-        done = with_retry(lambda: self._ranker.run(query, documents), self.attempts)
-        return {"documents": done["documents"], "seconds": time.perf_counter() - started}
+        degraded: str | None = None
+        try:
+            done = with_retry(lambda: self._ranker.run(query, documents, top_k), self.attempts)
+            ranked = done["documents"]
+        except Exception as error:
+            failed = stage_error("ranking", error)
+            if failed is None:
+                raise
+            kept = self._ranker.top_k if top_k is None else top_k
+            ranked, degraded = unranked(documents, kept, failed)
+        seconds = time.perf_counter() - started
+        return {"documents": ranked, "seconds": seconds, "degraded": degraded}

@@ -38,9 +38,12 @@ class PassageRetriever:
 
     @component.output_types(documents=list[Document], seconds=float)
     def run(
-        self, query_embedding: list[float], filters: dict[str, Any] | None = None
+        self,
+        query_embedding: list[float],
+        filters: dict[str, Any] | None = None,
+        top_k: int | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; `score` is the cosine."""
         started = time.perf_counter()
-        found = self._retriever.run(query_embedding=query_embedding, filters=filters)
+        found = self._retriever.run(query_embedding=query_embedding, filters=filters, top_k=top_k)
         return {"documents": found["documents"], "seconds": time.perf_counter() - started}

@@ -4,7 +4,6 @@ from typing import Any
 
 from haystack import component, default_to_dict
 
-from pipelines.components.splitter import point_id
 from pipelines.passages import Passages, PointIds
 
 
@@ -19,10 +18,10 @@ class SkipKnown:
     @component.output_types(passages=Passages, ids=PointIds)
     def run(self, passages: Passages, known: PointIds) -> dict[str, Passages | PointIds]:
         """Return the chunks that are new, and the points' ids of all."""
-        ids = [point_id(document.id) for document in passages.documents]
         new = [
-            document
-            for document, each in zip(passages.documents, ids, strict=True)
+            (document, each)
+            for document, each in zip(passages.documents, passages.ids, strict=True)
             if each not in known.ids
         ]
-        return {"passages": Passages(documents=new), "ids": PointIds(ids=frozenset(ids))}
+        left = Passages(documents=[document for document, _ in new], ids=[each for _, each in new])
+        return {"passages": left, "ids": PointIds(ids=frozenset(passages.ids))}

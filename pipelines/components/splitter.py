@@ -40,7 +40,8 @@ class PageSplitter:
     def run(self, pages: PageSlice) -> dict[str, Passages]:
         """Return the chunks of the pages, in their order."""
         documents = [chunk for page in pages.pages for chunk in self._split(pages, page)]
-        return {"passages": Passages(documents=documents)}
+        ids = [_point_id(document.id) for document in documents]
+        return {"passages": Passages(documents=documents, ids=ids)}
 
     def _split(self, pages: PageSlice, page: Page) -> Iterator[Document]:
         starts = [section.start for section in page.sections]
@@ -64,7 +65,7 @@ class PageSplitter:
             yield Document(id=digest.hexdigest(), content=content, meta=meta)
 
 
-def point_id(document_id: str) -> str:
+def _point_id(document_id: str) -> str:
     """Return the id of a chunk's point in Qdrant."""
     return str(uuid.uuid5(NAMESPACE, document_id))
 

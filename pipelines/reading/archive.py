@@ -1,9 +1,11 @@
 """Archives to the pages of the files inside them; nothing is ever unpacked to its own name."""
 
+import gzip
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -14,6 +16,8 @@ from pipelines.reading.page import UnreadableDocument
 
 # What packing programs leave behind.
 LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+BLOCK = 512  # a TAR is made of these, and ends in two of zeros
+RECORD = 2**16
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError)
 
 
@@ -50,7 +54,11 @@ def tar_members(path: Path, limits: Limits) -> Iterator[Member]:
     packed = path.stat().st_size
     unpacked = 0
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with (
+            path.open("rb") as raw,
+            gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else nullcontext(raw) as content,
+            tarfile.open(fileobj=(stream := _Stream(content)), mode="r|") as archive,
+        ):
             for entry in archive:
                 unpacked += entry.size
                 refuse_bomb([(unpacked, packed)], "TAR", limits)
@@ -62,8 +70,35 @@ def tar_members(path: Path, limits: Limits) -> Iterator[Member]:
                     yield Member(entry.name, None, "it is a link or a device, not a file")
                 else:
                     yield Member(entry.name, archive.extractfile(entry))
+            stream.refuse_cut()
     except BROKEN as error:
         raise UnreadableDocument(kind="damaged", reason="the TAR is damaged or cut") from error
+
+
+class _Stream:
+    """Hands bytes to tarfile and remembers the last, since tarfile does not mind a missing end."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+        self._last = b""
+
+    def read(self, size: int) -> bytes:
+        data = self._content.read(size)
+        self._last = (self._last + data)[-BLOCK:]
+        return data
+
+    def refuse_cut(self) -> None:
+        """Read to the end; a TAR without the zeros that end it may have held more."""
+        while self.read(RECORD):
+            pass
+        if self._last.strip(b"\0"):
+            raise UnreadableDocument(kind="damaged", reason="the TAR is cut: its end is missing")
+
+
+def _is_gzip(raw: IO[bytes]) -> bool:
+    mark = raw.read(2)
+    raw.seek(0)
+    return mark == b"\x1f\x8b"
 
 
 def _is_litter(name: str) -> bool:

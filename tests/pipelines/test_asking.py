@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,15 @@ from pipelines.errors import StageError
 from pipelines.filters import FilterRefused
 from pipelines.follow_up import Turn
 from pipelines.prompts import NOT_ANSWERED
-from tests.pipelines.world import CANTEEN, MANUAL, World
+from tests.pipelines.world import CANTEEN, MANUAL, World, a_world
 
 OIL = "How often does the feed pump need fresh oil?"
+
+
+@pytest.fixture(params=["fast", "stock"])
+def empty_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with a_world(request.param) as world:
+        yield world
 
 
 def ask(world: World, question: str, *, setup: dict[str, Any] | None = None, **more: Any) -> Answer:
@@ -60,7 +67,9 @@ def test_an_answer_cites_its_document_page_and_words(world: World) -> None:
 def test_the_answers_json_has_the_promised_fields_only(world: World) -> None:
     found = ask(world, OIL).model_dump(mode="json")
 
-    assert list(found) == ["answer", "answerable", "citations", "timings", "model", "collection"]
+    assert list(found) == [
+        "answer", "answerable", "citations", "timings", "model", "collection", "degraded",
+    ]  # fmt: skip
     assert list(found["timings"]) == ["embed", "retrieve", "rerank", "first_token", "total"]
     assert all(seconds > 0 for seconds in found["timings"].values())
 
@@ -220,7 +229,6 @@ def test_a_follow_up_is_searched_with_what_it_points_back_to(world: World) -> No
     ("path", "stage", "endpoint"),
     [
         ("/embeddings", "embedding", "embedding"),
-        ("/ranking", "ranking", "ranking"),
         ("/chat/completions", "generation", "llm"),
     ],
 )
@@ -236,6 +244,29 @@ def test_a_failing_model_is_named_and_its_words_are_kept_back(
     assert (error.stage, error.endpoint, error.status) == (stage, endpoint, 503)
     assert error.retryable
     assert str(error) == f"{stage} failed: {endpoint} answered with status 503"
+
+
+def test_without_its_ranker_an_answer_comes_in_the_order_of_the_search_and_says_so(
+    world: World,
+) -> None:
+    world.nim.fail_next(503, times=9, path="/ranking")
+
+    degraded = ask(world, OIL)
+    world.nim._faults.clear()
+    whole = ask(world, OIL)
+
+    assert (degraded.degraded, degraded.citations[0].page) == (["ranking"], 1)
+    assert degraded.answer == whole.answer == "The feed pump needs fresh oil every 500 hours."
+    assert whole.degraded == []
+
+
+def test_a_ranker_that_refuses_the_request_is_not_passed_over(world: World) -> None:
+    world.nim.fail_next(401, path="/ranking")
+
+    with pytest.raises(StageError) as caught:
+        ask(world, OIL)
+
+    assert (caught.value.stage, caught.value.status) == ("ranking", 401)
 
 
 def test_passing_failures_of_embedder_and_ranker_are_tried_again(world: World) -> None:

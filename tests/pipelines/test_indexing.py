@@ -100,11 +100,11 @@ def test_progress_is_told_in_pages(empty_world: World) -> None:
     told: list[tuple[int, int]] = []
 
     empty_world.index(
-        "id", "a.txt", ["Text."] * 140, on_progress=lambda done, of: told.append((done, of))
+        "id", "a.txt", ["Text."] * 600, on_progress=lambda done, of: told.append((done, of))
     )
 
     assert sorted(told) == told
-    assert (len(told), told[-1]) == (3, (140, 140))
+    assert (len(told), told[-1]) == (3, (600, 600))
 
 
 def test_a_table_of_contents_is_not_indexed(empty_world: World) -> None:

@@ -1,4 +1,4 @@
-"""A small real world for the pipelines: a fake NIM and a fake Qdrant, both over HTTP."""
+"""A small real world for the pipelines: a fake NIM and Qdrant's own engine, both over HTTP."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,13 @@ from pipelines.indexing import build_indexing_pipeline, index_document
 from pipelines.points import Points
 from pipelines.query import build_query_pipeline
 from pipelines.reading.page import Page
-from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
+from pipelines.settings import (
+    Endpoint,
+    Engine,
+    IndexingSettings,
+    QuerySettings,
+    StoreSettings,
+)
 from tests.app.fake_qdrant import FakeQdrant
 from tests.fakes.nim import FakeNim
 
@@ -37,6 +43,7 @@ class World:
     indexing: Pipeline
     points: Points
     loop: asyncio.Runner
+    engine: Engine
 
     def index(self, document_id: str, name: str, texts: list[str], **more: Any) -> int:
         return self.index_pages(document_id, name, pages_of(texts), **more)
@@ -50,7 +57,7 @@ class World:
         return self.loop.run(self.points.delete_document(document_id))
 
     def asking(self, **settings: Any) -> Asking:
-        chosen = query_settings(self.nim.url, **settings)
+        chosen = query_settings(self.nim.url, **{"engine": self.engine, **settings})
         return Asking(build_query_pipeline(self.store, chosen), chosen, "documents")
 
 
@@ -69,7 +76,7 @@ def query_settings(url: str, **settings: Any) -> QuerySettings:
 
 
 @contextmanager
-def a_world(**indexing: Any) -> Iterator[World]:
+def a_world(engine: Engine = "fast", **indexing: Any) -> Iterator[World]:
     with FakeNim(dimension=256) as nim, FakeQdrant() as qdrant, asyncio.Runner() as loop:
         served = StoreSettings(url=qdrant.url, dimension=256)
         store = build_document_store(served, "documents")
@@ -78,7 +85,7 @@ def a_world(**indexing: Any) -> Iterator[World]:
         pipeline = build_indexing_pipeline(served, "documents", settings)
         points = Points(served, "documents")
         try:
-            yield World(nim, store, pipeline, points, loop)
+            yield World(nim, store, pipeline, points, loop, engine)
         finally:
             loop.run(pipeline.close_async())
             loop.run(points.close())

@@ -7,7 +7,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.questions import LONGEST, Question, Turn
-from app.routes.query import respond
+from app.replies import as_response
+from app.routes.query import query_reply
 from app.service import current
 
 
@@ -37,13 +38,11 @@ class PipelineWrapper(BasePipelineWrapper):  # type: ignore[misc]
             history: earlier turns, oldest first
             stream: answer as server-sent events
         """
-        return await respond(
-            self.answering,
-            Question(
-                question=question,
-                collection=collection,
-                filters=filters,
-                history=history,
-                stream=stream,
-            ),
+        asked = Question(
+            question=question,
+            collection=collection,
+            filters=filters,
+            history=history,
+            stream=stream,
         )
+        return as_response(await query_reply(self.answering, asked))

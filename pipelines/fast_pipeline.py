@@ -1,0 +1,130 @@
+"""Haystack's pipeline with its order of work compiled once instead of found anew at every turn.
+
+The stock scheduler costs 0.2 ms of CPU per component and copies every value that crosses a
+connection: 1.2 ms for five components that do nothing, against 0.02 ms here. Graph, type checks,
+YAML, spans and errors stay Haystack's, and what is not plain goes to its scheduler.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any, Self
+
+from haystack import Pipeline
+from haystack.core.component import Component
+from haystack.core.errors import PipelineComponentsBlockedError
+from haystack.core.serialization_security import mark_deserialization_internal
+from haystack.telemetry._telemetry import pipeline_running
+from haystack.tracing.tracer import NullTracer, Span, tracer
+
+from pipelines.scheduling.plan import Plan, compiled
+from pipelines.scheduling.run import Run
+
+
+class FastPipeline(Pipeline):
+    """A Pipeline whose asynchronous runs follow a compiled plan.
+
+    Values are handed over as they are, not copied: components must not change their inputs. It
+    warms up once for an event loop, and again after it was closed.
+    """
+
+    _compiled = False
+    _plan: Plan | None = None
+    _warm_on: asyncio.AbstractEventLoop | None = None
+
+    def _add_component_to_graph(self, name: str, instance: Component) -> None:
+        self._forget()
+        super()._add_component_to_graph(name, instance)
+
+    def remove_component(self, name: str) -> Component:
+        """Remove and return a component."""
+        self._forget()
+        return super().remove_component(name)
+
+    def connect(self, sender: str, receiver: str) -> Self:
+        """Connect two components."""
+        self._forget()
+        return super().connect(sender, receiver)
+
+    def close(self) -> None:
+        """Release what the components hold outside of an event loop."""
+        self._warm_on = None
+        super().close()
+
+    async def close_async(self) -> None:
+        """Release what the components hold; the next run takes it again."""
+        self._warm_on = None
+        await super().close_async()
+
+    @mark_deserialization_internal
+    async def run_async(
+        self,
+        data: dict[str, Any],
+        include_outputs_from: set[str] | None = None,
+        concurrency_limit: int = 4,
+    ) -> dict[str, Any]:
+        """Run the pipeline; the arguments, outputs and errors are those of Pipeline.run_async."""
+        final: dict[str, Any] = {}
+        outputs = self.run_async_generator(data, include_outputs_from, concurrency_limit)
+        # Closed here and not by the garbage collector: that is what cancels what still runs.
+        async with contextlib.aclosing(outputs):
+            async for partial in outputs:
+                final = partial
+        return final
+
+    @mark_deserialization_internal
+    async def run_async_generator(
+        self,
+        data: dict[str, Any],
+        include_outputs_from: set[str] | None = None,
+        concurrency_limit: int = 4,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Run the pipeline; yield what each component puts out, then all of it."""
+        plan = self._planned()
+        if plan is None or concurrency_limit < 1 or not plan.takes(data):
+            outputs = super().run_async_generator(data, include_outputs_from, concurrency_limit)
+            async with contextlib.aclosing(outputs):
+                async for partial in outputs:
+                    yield partial
+            return
+        loop = asyncio.get_running_loop()
+        if self._warm_on is not loop:
+            await self.warm_up_async()
+            self._warm_on = loop
+        pipeline_running(self)
+        included = include_outputs_from or set()
+        with self._root_span(data) as span:
+            run = Run(plan, data, included, concurrency_limit, span)
+            steps = run.steps()
+            async with contextlib.aclosing(steps):
+                async for partial in steps:
+                    yield partial
+            if plan.steps and not run.ran:
+                raise PipelineComponentsBlockedError
+            if span is not None:
+                span.set_content_tag("haystack.pipeline.output_data", run.outputs)
+            yield run.outputs
+
+    def _root_span(self, data: dict[str, Any]) -> contextlib.AbstractContextManager[Span | None]:
+        # A subclass of NullTracer is a tracer: Hayhooks keeps spans in one.
+        if type(tracer.actual_tracer) is NullTracer:
+            return contextlib.nullcontext()
+        return tracer.trace(
+            "haystack.pipeline.run",
+            tags={
+                "haystack.pipeline.input_data": data,
+                "haystack.pipeline.metadata": self.metadata,
+                "haystack.pipeline.max_runs_per_component": self._max_runs_per_component,
+                "haystack.pipeline.execution_mode": "async",
+            },
+        )
+
+    def _planned(self) -> Plan | None:
+        if not self._compiled:
+            self._plan = compiled(self.graph) if self._max_runs_per_component > 0 else None
+            self._compiled = True
+        return self._plan
+
+    def _forget(self) -> None:
+        self._compiled = False
+        self._warm_on = None

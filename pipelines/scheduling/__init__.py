@@ -1,0 +1,1 @@
+"""The order of a pipeline's work, found once; and runs along it."""
