@@ -21,6 +21,7 @@ from app.surface import Kind, Route, find
 
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
+EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Limits:
         return self.upload_bytes if kind == "upload" else self.body_bytes
 
     def seconds(self, kind: Kind) -> float:
+        if kind == "events":
+            return EVENTS_SECONDS
         return self.upload_seconds if kind == "upload" else self.request_seconds
 
 
@@ -157,7 +160,7 @@ class Guard:
 
         body.on_too_large = stop
         # Nobody listens any more: stop paying for the answer. Uploads are finished all the same.
-        body.on_gone = stop if kind == "answer" else None
+        body.on_gone = stop if kind in ("answer", "events") else None
         try:
             async with asyncio.timeout(self._limits.seconds(kind)):
                 await asyncio.wait([work])

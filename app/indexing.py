@@ -1,25 +1,45 @@
 """Writing chunks: the indexing pipeline of each collection, for the worker behind the uploads."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from haystack import Pipeline
-from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
-from app.models import indexing_settings
+from app.models import indexing_settings, store_settings
 from app.settings import Settings
 from app.stores import Stores
 from pipelines.convert import Page
 from pipelines.errors import StageError
-from pipelines.indexing import build_indexing_pipeline, delete_document, index_document
+from pipelines.indexing import build_indexing_pipeline, index_document
+from pipelines.points import Points
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Open:
+    """What writes into one collection."""
+
+    pipeline: Pipeline
+    points: Points
 
 
 class ChunkIndex:
-    """What is searched, as the worker sees it; `index` is called by one thread at a time."""
+    """What is searched, as the worker sees it; its calls block and may come from any thread.
+
+    They meet on an event loop in a thread of its own: documents that are indexed at once share
+    connections and limits, and a question's loop never waits for one.
+    """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
         self._stores = stores
-        self._built: dict[str, tuple[QdrantDocumentStore, Pipeline]] = {}
+        self._opened: dict[str, _Open] = {}
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def index(
         self,
@@ -30,31 +50,67 @@ class ChunkIndex:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """Write a document's chunks in place of its old ones and return how many there are."""
-        store = self._stores.open(collection)
-        pipeline = self._pipeline(collection, store)
-        try:
-            return index_document(
-                pipeline, store, document_id, name, pages, on_progress=on_progress
-            )
-        except StageError as error:
-            self._forget(collection, error)
-            raise
+        return self._run(
+            collection,
+            lambda opened: index_document(
+                opened.pipeline, opened.points, document_id, name, pages, on_progress=on_progress
+            ),
+        )
 
     def remove(self, collection: str, document_id: str) -> int:
         """Remove a document's chunks and return how many there were."""
+        return self._run(collection, lambda opened: opened.points.delete_document(document_id))
+
+    def close(self) -> None:
+        """Close the connections and end the thread; what runs there is cut off."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            asyncio.run_coroutine_threadsafe(self._close(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+
+    async def _close(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for opened in self._opened.values():
+            await opened.pipeline.close_async()
+            await opened.points.close()
+
+    def _run(self, collection: str, work: Callable[[_Open], Coroutine[Any, Any, T]]) -> T:
+        # Creates the collection and its indexes where they are missing.
+        self._stores.open(collection)
         try:
-            return delete_document(self._stores.open(collection), document_id)
+            return self._call(work(self._open(collection)))
         except StageError as error:
-            self._forget(collection, error)
-            raise
+            if error.stage == "retrieval":
+                self._stores.forget(collection)
+            if not (error.stage == "retrieval" and error.status == 404):
+                raise
+        # Qdrant came back empty, without the collection that was there a moment ago.
+        self._stores.open(collection)
+        return self._call(work(self._open(collection)))
 
-    def _pipeline(self, collection: str, store: QdrantDocumentStore) -> Pipeline:
-        built = self._built.get(collection)
-        if built is None or built[0] is not store:
-            pipeline = build_indexing_pipeline(store, indexing_settings(self._settings))
-            built = self._built[collection] = (store, pipeline)
-        return built[1]
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_serve, args=[self._loop], daemon=True).start()
+            loop = self._loop
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    def _forget(self, collection: str, error: StageError) -> None:
-        if error.stage == "retrieval":
-            self._stores.forget(collection)
+    def _open(self, collection: str) -> _Open:
+        with self._lock:
+            if collection not in self._opened:
+                store = store_settings(self._settings)
+                self._opened[collection] = _Open(
+                    build_indexing_pipeline(store, collection, indexing_settings(self._settings)),
+                    Points(store, collection),
+                )
+            return self._opened[collection]
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()

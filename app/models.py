@@ -4,6 +4,7 @@ from pathlib import Path
 
 from app.secrets import haystack_secret
 from app.settings import Settings
+from pipelines.convert import Limits
 from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
 
 
@@ -17,6 +18,19 @@ def store_settings(settings: Settings) -> StoreSettings:
 
 def indexing_settings(settings: Settings) -> IndexingSettings:
     return IndexingSettings(embedding=_embedding(settings))
+
+
+def reading_limits(settings: Settings) -> Limits:
+    return Limits(
+        pages=settings.max_document_pages,
+        seconds=settings.conversion_seconds,
+        memory=settings.conversion_mb * 2**20,
+        characters=settings.max_document_characters,
+        unpacked=settings.max_unpacked_mb * 2**20,
+        ratio=settings.max_unpacked_ratio,
+        files=settings.max_archive_files,
+        depth=settings.max_archive_depth,
+    )
 
 
 def query_settings(settings: Settings) -> QuerySettings:

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
 
 from app import problems
+from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
@@ -34,6 +35,7 @@ def create(settings: Settings) -> Guard:
     if settings.api_keys_file is not None and not settings.anonymous:
         keys = KeyRing(settings.api_keys_file)
     service = build(settings)
+    check_dimension(settings, service.library.journal.collections())
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
     ours = _ours(service, hayhooks)
@@ -63,6 +65,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
                 yield
             finally:
                 await service.library.indexer.stop()
+                await asyncio.to_thread(service.index.close)
                 await service.answering.close()
                 await service.readiness.close()
 

@@ -11,6 +11,7 @@ from app.documents.library import Library
 from app.documents.shelf import Shelf
 from app.indexing import ChunkIndex
 from app.metrics import Metrics
+from app.models import reading_limits
 from app.readiness import Backend, Readiness
 from app.secrets import bearer, read_secret
 from app.settings import Settings, SettingsProblem
@@ -43,7 +44,9 @@ def build(settings: Settings) -> Service:
     journal, shelf = _open(settings.data_dir)
     stores = Stores(settings)
     index = ChunkIndex(settings, stores)
-    indexer = Indexer(journal, shelf, index, conversion_seconds=settings.conversion_seconds)
+    indexer = Indexer(
+        journal, shelf, index, limits=reading_limits(settings), jobs=settings.indexing_jobs
+    )
     library = Library(
         journal=journal,
         shelf=shelf,

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["open", "read", "answer", "upload"]
+Kind = Literal["open", "read", "answer", "upload", "events"]
 ID = r"[0-9a-f]{32}"
 
 
@@ -43,7 +43,8 @@ ROUTES = (
     _route("/v1/documents", GET="read", POST="upload"),
     _route("/v1/documents/{id}", GET="read", DELETE="read"),
     _route("/v1/documents/{id}/text", GET="read"),
-    _route("/v1/jobs/{id}", GET="read"),
+    _route("/v1/jobs/{id}", GET="read", DELETE="read"),
+    _route("/v1/jobs/{id}/events", GET="events"),
 )
 
 

@@ -4,80 +4,182 @@ The reading happens in a process of its own with limits on time and memory: one 
 a parser into a loop costs that upload and nothing else. Nothing is pulled from the network.
 """
 
+import atexit
+import functools
 import json
-import math
+import mmap
+import os
+import select
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipelines.reading.page import Page, UnreadableDocument
+from pipelines.reading.kinds import KINDS, kind_of, unknown
+from pipelines.reading.limits import Limits
+from pipelines.reading.page import (
+    Page,
+    Reading,
+    UnreadableDocument,
+    Verdict,
+    pages_from_json,
+)
 
-__all__ = ["KINDS", "Page", "UnreadableDocument", "read_document"]
-
-KINDS = {
-    ".pdf": "pdf",
-    ".docx": "docx",
-    ".html": "html",
-    ".htm": "html",
-    ".md": "text",
-    ".markdown": "text",
-    ".txt": "text",
-}
+__all__ = [
+    "KINDS",
+    "Limits",
+    "Page",
+    "Readers",
+    "Reading",
+    "UnreadableDocument",
+    "kind_of",
+    "read_document",
+]
 
 ROOT = Path(__file__).parents[1]
 
-MAX_PAGES = 5000
-MAX_SECONDS = 300
-MAX_MEMORY = 2 * 2**30
+# The reading process ends itself; this is for one that cannot.
+GRACE = 5.0
+
+# Reading is work for the processor; more at once would only wait for each other.
+AT_ONCE = 2
 
 
-def read_document(
-    path: Path, name: str, *, max_pages: int = MAX_PAGES, max_seconds: float = MAX_SECONDS
-) -> list[Page]:
-    """Return the pages of the file at `path`; `name` is what its owner calls it.
+def read_document(path: Path, name: str, limits: Limits | None = None) -> Reading:
+    """Return what the file at `path` holds; `name` is what its owner calls it.
 
-    Blocks until the file is read: call it from a thread.
+    Blocks until the file is read: call it from a thread. Raises UnreadableDocument.
     """
-    suffix = Path(name).suffix.lower()
-    if suffix not in KINDS:
-        what = f"{suffix!r} files" if suffix else "files without an extension"
-        known = ", ".join(sorted(KINDS))
-        raise UnreadableDocument(
-            kind="unknown-type", reason=f"{what} are not read; known are {known}"
-        )
-    if not path.stat().st_size:
-        raise UnreadableDocument(kind="empty", reason="the file is empty (0 bytes)")
-    answer = _read_apart(path, KINDS[suffix], max_pages, max_seconds)
-    if "pages" not in answer:
-        raise UnreadableDocument(kind=answer["kind"], reason=answer["reason"])
-    return [Page(number=number, text=text) for number, text in enumerate(answer["pages"], start=1)]
+    return _shared().read(path, name, limits or Limits())
 
 
-def _read_apart(path: Path, kind: str, max_pages: int, max_seconds: float) -> dict[str, Any]:
-    limits = (str(max_pages), str(max(1, math.ceil(max_seconds))), str(MAX_MEMORY))
-    command = [sys.executable, "-m", "pipelines.reading", str(path.resolve()), kind, *limits]
-    too_slow = UnreadableDocument(
-        kind="too-slow", reason=f"reading took more than {max_seconds:g} seconds"
-    )
-    try:
-        done = subprocess.run(
-            command,
+@functools.cache
+def _shared() -> "Readers":
+    readers = Readers()
+    atexit.register(readers.close)
+    return readers
+
+
+class Readers:
+    """Reading processes: one for each file that is being read, kept for the next."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._free = threading.BoundedSemaphore(at_once)
+        self._lock = threading.Lock()
+        self._idle: list[_Reader] = []
+        self._closed = False
+
+    def read(self, path: Path, name: str, limits: Limits) -> Reading:
+        """Return what the file holds, or raise UnreadableDocument."""
+        # These two are told without a process.
+        if kind_of(name) is None:
+            raise unknown(name)
+        if not path.stat().st_size:
+            raise UnreadableDocument(kind="empty", reason="the file is empty (0 bytes)")
+        with self._free:
+            with self._lock:
+                reader = self._idle.pop() if self._idle else _Reader()
+            try:
+                return reader.read(path, name, limits)
+            finally:
+                self._keep(reader)
+
+    def close(self) -> None:
+        """End the processes that are idle; those that read end after their file."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for reader in idle:
+            reader.close()
+
+    def _keep(self, reader: "_Reader") -> None:
+        with self._lock:
+            if not self._closed and reader.alive:
+                self._idle.append(reader)
+                return
+        reader.close()
+
+
+class _Reader:
+    """One process of pipelines.reading and the memory in which it answers."""
+
+    def __init__(self) -> None:
+        self._memory = os.memfd_create("reading")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.reading", str(self._memory)],
             cwd=ROOT,  # `-m` finds this package whether or not it is installed
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=max_seconds,
-            check=False,
+            pass_fds=[self._memory],
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise too_slow from error
-    if done.returncode == -signal.SIGXCPU:
-        raise too_slow
-    if done.returncode != 0:
-        raise UnreadableDocument(
-            kind="damaged", reason=f"the {kind.upper()} reader stopped on this file"
-        )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def read(self, path: Path, name: str, limits: Limits) -> Reading:
+        request = {"path": str(path.resolve()), "name": name, "limits": asdict(limits)}
+        os.ftruncate(self._memory, 0)
+        os.lseek(self._memory, 0, os.SEEK_SET)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], limits.seconds + GRACE)
+        if not ready:
+            self.close()
+            raise _too_slow(limits)
+        ended = self._process.stdout.readline().strip()
+        if not ended:
+            self.close()
+        code = int(ended or b"1")
+        if code in (-signal.SIGXCPU, -signal.SIGALRM):
+            raise _too_slow(limits)
+        if code != 0:
+            what = (kind_of(name) or "").lstrip(".").upper()
+            most = limits.memory // 2**20
+            reason = (
+                f"the {what} reader stopped on this file: it is damaged, or takes over {most} MB"
+            )
+            raise UnreadableDocument(kind="damaged", reason=reason)
+        return _reading(self._answer())
+
+    def close(self) -> None:
+        """End the process and whatever it forked."""
+        if self._memory < 0:
+            return
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        os.close(self._memory)
+        self._memory = -1
+
+    def _answer(self) -> dict[str, Any]:
+        size = os.fstat(self._memory).st_size
+        with mmap.mmap(self._memory, size, prot=mmap.PROT_READ) as shared:
+            answer: dict[str, Any] = json.loads(shared[:])
+        os.ftruncate(self._memory, 0)
+        return answer
+
+
+def _too_slow(limits: Limits) -> UnreadableDocument:
+    reason = f"reading took more than {limits.seconds:g} seconds"
+    return UnreadableDocument(kind="too-slow", reason=reason)
+
+
+def _reading(answer: dict[str, Any]) -> Reading:
+    if "pages" not in answer:
+        raise UnreadableDocument(kind=answer["kind"], reason=answer["reason"])
+    files = [Verdict(**verdict) for verdict in answer["files"]]
+    return Reading(pages=pages_from_json(answer["pages"]), files=files)

@@ -1,36 +1,44 @@
-"""Documents in: pages to chunks to vectors to the store, and out again."""
+"""Documents in: pages to chunks to vectors to the store."""
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from haystack import Document, Pipeline
-from haystack.components.writers import DocumentWriter
+from haystack import Pipeline
 from haystack.core.errors import PipelineRuntimeError
-from haystack.document_stores.types import DuplicatePolicy
-from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
+from pipelines.components.chunk_writer import ChunkWriter
 from pipelines.components.document_embedder import PassageEmbedder
+from pipelines.components.skip_known import SkipKnown
 from pipelines.components.splitter import PageSplitter
-from pipelines.errors import Stage, stage_error
-from pipelines.reading.page import Page
-from pipelines.settings import IndexingSettings
+from pipelines.errors import StageError
+from pipelines.gathering import gathered
+from pipelines.passages import PageSlice, PointIds
+from pipelines.points import Points
+from pipelines.reading.page import Page, UnreadableDocument
+from pipelines.settings import IndexingSettings, StoreSettings
 
-# Haystack copies every input of every component, and a job wants to show its progress.
-PAGES_PER_SLICE = 32
+# A slice is some hundred chunks: enough for full batches, little enough to show progress.
+PAGES_PER_SLICE = 256
+CHARACTERS_PER_SLICE = 200_000
+# While one is embedded another is written.
+SLICES_IN_FLIGHT = 3
 
-RESERVED = frozenset(("document", "document_id", "page", "span", "revision"))
-
-STAGES: dict[str, Stage] = {"embedder": "embedding", "writer": "retrieval"}
+RESERVED = frozenset(("document", "document_id", "page", "span", "part", "headings"))
 
 
-def build_indexing_pipeline(store: QdrantDocumentStore, settings: IndexingSettings) -> Pipeline:
-    """Return splitter, embedder and writer; nothing is sent before it runs."""
+def build_indexing_pipeline(
+    store: StoreSettings, collection: str, settings: IndexingSettings
+) -> Pipeline:
+    """Return splitter, filter, embedder and writer; nothing is sent before it runs."""
     embedding = settings.embedding
     pipeline = Pipeline()
     pipeline.add_component(
-        "splitter", PageSplitter(words=settings.chunk_words, overlap=settings.overlap_words)
+        "splitter",
+        PageSplitter(
+            words=settings.chunk_words, overlap=settings.overlap_words, model=embedding.model
+        ),
     )
+    pipeline.add_component("new", SkipKnown())
     pipeline.add_component(
         "embedder",
         PassageEmbedder(
@@ -43,16 +51,17 @@ def build_indexing_pipeline(store: QdrantDocumentStore, settings: IndexingSettin
             attempts=settings.attempts,
         ),
     )
-    pipeline.add_component("writer", DocumentWriter(store, policy=DuplicatePolicy.OVERWRITE))
+    pipeline.add_component("writer", ChunkWriter(store, collection))
 
-    pipeline.connect("splitter.documents", "embedder.documents")
-    pipeline.connect("embedder.documents", "writer.documents")
+    pipeline.connect("splitter.passages", "new.passages")
+    pipeline.connect("new.passages", "embedder.passages")
+    pipeline.connect("embedder.passages", "writer.passages")
     return pipeline
 
 
-def index_document(
+async def index_document(
     pipeline: Pipeline,
-    store: QdrantDocumentStore,
+    points: Points,
     document_id: str,
     name: str,
     pages: Sequence[Page],
@@ -62,56 +71,53 @@ def index_document(
 ) -> int:
     """Index the pages and return the number of chunks; whatever the document held before is gone.
 
-    Chunks keep their ids, so a run that was cut off is repaired by the next. `on_progress` gets
-    the pages done and the pages in all. Blocks: call it from a thread, once per document at a time.
+    Chunks that are in the store already are not embedded again, so a run that was cut off is
+    finished by the next. `on_progress` gets the pages done and the pages in all; what it raises
+    ends the run. Run it once per document at a time; raises StageError, and UnreadableDocument
+    where no chunk comes of the pages: then the document holds what it held.
     """
-    if taken := RESERVED & set(metadata or {}):
+    carried = metadata or {}
+    if taken := RESERVED & set(carried):
         msg = f"metadata has {sorted(taken)}: these names are taken"
         raise ValueError(msg)
-    # Every chunk of this run carries it; what carries another is left over from a former run.
-    revision = uuid.uuid4().hex
-    common = {**(metadata or {}), "document_id": document_id, "document": name}
-    chunks = 0
-    for start in range(0, len(pages), PAGES_PER_SLICE):
-        part = pages[start : start + PAGES_PER_SLICE]
-        documents = [
-            Document(content=page.text, meta={**common, "page": page.number, "revision": revision})
-            for page in part
-            if page.text.strip()
-        ]
-        chunks += _run(pipeline, documents) if documents else 0
+    known = PointIds(ids=frozenset(await points.ids(document_id)))
+    free = asyncio.Semaphore(SLICES_IN_FLIGHT)
+    done = 0
+    ids: set[str] = set()
+
+    async def index(part: Sequence[Page]) -> None:
+        nonlocal done
+        async with free:
+            pages_in = PageSlice(document_id=document_id, name=name, pages=part, metadata=carried)
+            ids.update((await _run(pipeline, pages_in, known)).ids)
+        done += len(part)
         if on_progress:
-            on_progress(start + len(part), len(pages))
-    stale = {"field": "meta.revision", "operator": "!=", "value": revision}
-    _delete(store, {"operator": "AND", "conditions": [_of(document_id), stale]})
-    return chunks
+            on_progress(done, len(pages))
+
+    await gathered(index(part) for part in _slices(pages))
+    if not ids:
+        raise UnreadableDocument(kind="no-text", reason="its text holds nothing to be found by")
+    await points.delete(sorted(known.ids - ids))
+    return len(ids)
 
 
-def delete_document(store: QdrantDocumentStore, document_id: str) -> int:
-    """Delete every chunk of a document and return how many there were."""
-    return _delete(store, _of(document_id))
+def _slices(pages: Sequence[Page]) -> Iterator[Sequence[Page]]:
+    first = characters = 0
+    for index, page in enumerate(pages):
+        characters += len(page.text)
+        if index + 1 - first >= PAGES_PER_SLICE or characters >= CHARACTERS_PER_SLICE:
+            yield pages[first : index + 1]
+            first, characters = index + 1, 0
+    if first < len(pages):
+        yield pages[first:]
 
 
-def _of(document_id: str) -> dict[str, Any]:
-    # An empty value would be a filter that matches other documents.
-    if not document_id:
-        msg = "document_id is empty"
-        raise ValueError(msg)
-    return {"field": "meta.document_id", "operator": "==", "value": document_id}
-
-
-def _run(pipeline: Pipeline, documents: list[Document]) -> int:
+async def _run(pipeline: Pipeline, pages: PageSlice, known: PointIds) -> PointIds:
     try:
-        done = pipeline.run({"splitter": {"pages": documents}})
+        done = await pipeline.run_async({"splitter": {"pages": pages}, "new": {"known": known}})
     except PipelineRuntimeError as error:
-        stage = STAGES.get(error.component_name or "")
-        raise (stage and stage_error(stage, error.__cause__ or error)) or error from error
-    written: int = done["writer"]["documents_written"]
-    return written
-
-
-def _delete(store: QdrantDocumentStore, filters: dict[str, Any]) -> int:
-    try:
-        return store.delete_by_filter(filters)
-    except Exception as error:
-        raise stage_error("retrieval", error) or error from error
+        if isinstance(error.__cause__, StageError):
+            raise error.__cause__ from error
+        raise
+    ids: PointIds = done["new"]["ids"]
+    return ids

@@ -7,17 +7,23 @@ Span = tuple[int, int]
 
 # Where a sentence may end: after its mark and before a new start; at a blank line; before a list
 # item; around a numbered heading. A single line break is where the page was full.
+#
+# The pattern begins with a set of characters, for which `re` looks quickly; what was found is
+# told apart behind it; HEADING begins with \d\d* for the same reason.
 _BOUNDARY = re.compile(
     r"""
-      (?<=[.!?]) ["'\u201d\u2019)\]]* \s+ (?= ["'\u201c\u2018(\[]* [A-Z0-9À-ÞΑ-ΩА-Я/•] )
-    | (?<=[\u3002\uff01\uff1f])
-    | \n [^\S\n]* \n \s*
-    | \n (?= \s* (?: [•◦▪‣*\u2013-] | \d{1,2}[.)] ) \s )
-    | (?<=\n) (?= \d+ (?:\.\d+)+ \.? [ ] [A-Z] )
+      [.!?\u3002\uff01\uff1f\n]
+      (?:
+        (?<=[.!?]) ["'\u201d\u2019)\]]* \s+ (?= ["'\u201c\u2018(\[]* [A-Z0-9À-ÞΑ-ΩА-Я/•] )
+      | (?<=[\u3002\uff01\uff1f])
+      | (?<=\n) [^\S\n]* \n \s*
+      | (?<=\n) (?= \s* (?: [•◦▪‣*\u2013-] | \d{1,2}[.)] ) \s )
+      | (?<=\n) (?= \d+ (?:\.\d+)+ \.? [ ] [A-Z] )
+      )
     """,
     re.VERBOSE,
 )
-HEADING = re.compile(r"\d+(?:\.\d+)+\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
+HEADING = re.compile(r"\d\d*(?:\.\d+)+\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|No|Fig|St|al|resp|p|pp|ch|sec)\.)$"
 )
@@ -27,8 +33,9 @@ def sentence_spans(text: str) -> list[Span]:
     """Return the [start, end) of every sentence, without the white space around it."""
     cuts = [(0, 0)]
     for match in _BOUNDARY.finditer(text):
-        if "\n" in match.group() or not _ABBREVIATION.search(text[: match.start()][-12:]):
-            cuts.append(match.span())
+        mark = match.start() + 1
+        if "\n" in match.group() or not _ABBREVIATION.search(text, max(0, mark - 12), mark):
+            cuts.append((mark, match.end()))
     cuts += [(match.end(), match.end()) for match in HEADING.finditer(text)]
     cuts.append((len(text), len(text)))
     cuts.sort()

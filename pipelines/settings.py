@@ -45,7 +45,7 @@ class IndexingSettings:
     # About 200 word pieces: below the 256 that small embedding models read.
     chunk_words: int = 140
     overlap_words: int = 25
-    batch_size: int = 32
+    batch_size: int = 64
     concurrent_batches: int = 4
     attempts: int = 4
 

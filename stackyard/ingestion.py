@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.reading.kinds import KINDS, kind_of
 from stackyard.client import Job, Service
 from stackyard.errors import ServiceError, Trouble
 
-KNOWN = (".docx", ".htm", ".html", ".md", ".pdf", ".txt")
-UNDER_WAY = 4
+# twice as many as the service works on at once: it never waits for the next upload
+UNDER_WAY = 8
 # the same for every further file: go on no further
 FATAL = (401, 403, 507)
 
@@ -53,15 +54,15 @@ def collect(paths: Sequence[Path]) -> Collected:
                 for each in sorted(path.rglob("*"))
                 if each.is_file() and not _hidden(each, path)
             ]
-            files += [each for each in inside if each.suffix.lower() in KNOWN]
-            left_out += [each for each in inside if each.suffix.lower() not in KNOWN]
+            files += [each for each in inside if kind_of(each.name)]
+            left_out += [each for each in inside if not kind_of(each.name)]
         elif path.is_file():
             files.append(path)
         else:
             message = f"{path} is neither a file nor a folder"
             raise Trouble(message, f"ls -l {path.parent}")
     if not files:
-        message = f"no document in {', '.join(map(str, paths))}; known types are {' '.join(KNOWN)}"
+        message = f"no document in {', '.join(map(str, paths))}; known types are {' '.join(KINDS)}"
         raise Trouble(message, "name a file or another folder")
     return _without_clashes(list(dict.fromkeys(files)), left_out)
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Literal, Protocol
 
 from app.documents.journal import Journal
@@ -13,7 +15,7 @@ from app.documents.records import Job
 from app.documents.shelf import Shelf, is_full
 from app.failures import Failure, explain
 from app.log import where
-from pipelines.convert import Page, UnreadableDocument, read_document
+from pipelines.convert import Limits, Page, Readers, UnreadableDocument
 
 log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
@@ -25,7 +27,7 @@ LANES: tuple[Lane, ...] = ("index", "delete")  # nobody waits for a long book to
 
 
 class Withdrawn(Exception):
-    """The document was deleted while its job was running."""
+    """The job is not wanted any more: it was cancelled, or its document deleted."""
 
 
 class Index(Protocol):
@@ -49,12 +51,14 @@ class Indexer:
     """Runs for as long as the service does; what it leaves open is taken up at the next start."""
 
     def __init__(
-        self, journal: Journal, shelf: Shelf, index: Index, *, conversion_seconds: float
+        self, journal: Journal, shelf: Shelf, index: Index, *, limits: Limits, jobs: int
     ) -> None:
         self._journal = journal
         self._shelf = shelf
         self._index = index
-        self._conversion_seconds = conversion_seconds
+        self._limits = limits
+        self._jobs = jobs
+        self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,13 +68,19 @@ class Indexer:
         swept = await asyncio.to_thread(lambda: self._shelf.sweep(self._journal.needed()))
         await asyncio.to_thread(self._journal.forget_old_jobs)
         log.info("indexer started", extra={"resumed": resumed, "swept": swept})
-        self._tasks = [asyncio.create_task(self._run(lane)) for lane in LANES]
+        runners: dict[Lane, int] = {"index": self._jobs, "delete": 1}
+        self._tasks = [
+            asyncio.create_task(self._run(lane))
+            for lane, count in runners.items()
+            for _ in range(count)
+        ]
 
     async def stop(self) -> None:
         """Give a running step a moment; the journal knows what to take up again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._readers.close)
 
     def wake(self) -> None:
         for event in self._wake.values():
@@ -81,7 +91,7 @@ class Indexer:
 
         def closed() -> bool:
             job = self._journal.job(job_id)
-            return job is None or job.status not in ("queued", "running")
+            return job is None or job.closed
 
         try:
             async with asyncio.timeout(seconds), self._done:
@@ -132,8 +142,9 @@ class Indexer:
             step(job)
         except UnreadableDocument as error:
             self._journal.close_job(job, "refused", str(error))
-        except Withdrawn:
-            self._journal.close_job(job, "cancelled", "the document was deleted")
+        except Withdrawn as error:
+            self._take_back(job)
+            self._journal.close_job(job, "cancelled", str(error))
         except Exception as error:
             self._failed(job, error)
         self._tidy(job)
@@ -147,16 +158,32 @@ class Indexer:
             delay = min(LONGEST_DELAY, 0.5 * 2 ** min(job.attempts, 8)) * random.uniform(0.8, 1.2)
             self._journal.retry(job, failure.reason, stage=failure.stage, delay=delay)
         else:
+            self._take_back(job)
             self._journal.close_job(job, "failed", failure.reason)
 
+    def _take_back(self, job: Job) -> None:
+        """Remove what a job wrote before it ended; the version before it answers as it did."""
+        document = self._journal.document(job.document_id)
+        if document is None:
+            return  # its deletion waits behind this job
+        try:
+            if document.sha256 is None:
+                self._index.remove(job.collection, job.document_id)
+            else:
+                pages = self._shelf.read_pages(job.document_id, document.sha256)
+                self._index.index(job.collection, job.document_id, document.name, pages)
+        except Exception as error:
+            # The next upload under this name replaces all of it.
+            log.warning("left in the index", extra={"job": job.id, "at": where(error)})
+
     def _index_one(self, job: Job) -> None:
+        self._stop_if_withdrawn(job)
         if job.attempts > MOST_ATTEMPTS:
             self._journal.close_job(job, "failed", "it was tried too often")
             return
         self._journal.advance(job.id, "convert", 0.05)
-        pages = read_document(
-            self._shelf.original(job.sha256), job.name, max_seconds=self._conversion_seconds
-        )
+        reading = self._readers.read(self._shelf.original(job.sha256), job.name, self._limits)
+        pages = reading.pages
         self._shelf.write_pages(job.document_id, job.sha256, pages)
         self._progress(job, 0, len(pages))
         chunks = self._index.index(
@@ -166,14 +193,19 @@ class Indexer:
             pages,
             lambda done, total: self._progress(job, done, total),
         )
-        self._journal.finish_index(job, chunks=chunks, pages=len(pages))
+        files = json.dumps([asdict(verdict) for verdict in reading.files], ensure_ascii=False)
+        self._journal.finish_index(
+            job, chunks=chunks, pages=len(pages), note=reading.note, files=files
+        )
         log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
 
     def _progress(self, job: Job, done: int, total: int) -> None:
-        # The deletion waits behind this job and removes what was written until now.
-        if self._journal.is_deleting(job.document_id):
-            raise Withdrawn
+        self._stop_if_withdrawn(job)
         self._journal.advance(job.id, "index", 0.2 + 0.75 * done / max(total, 1))
+
+    def _stop_if_withdrawn(self, job: Job) -> None:
+        if reason := self._journal.is_withdrawn(job):
+            raise Withdrawn(reason)
 
     def _delete(self, job: Job) -> None:
         removed = self._index.remove(job.collection, job.document_id)

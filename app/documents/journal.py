@@ -2,7 +2,6 @@
 
 import hashlib
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.documents.records import Document, Job
-from app.documents.schema import DOCUMENT, JOB, SCHEMA
+from app.documents.journal_reads import JournalReads
+from app.documents.records import Job
+from app.documents.schema import ADDED, JOB, SCHEMA
 
 KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
 
@@ -25,17 +25,19 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Journal:
+class Journal(JournalReads):
     """One connection, one lock: every call is a short transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
+        super().__init__(path)
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma busy_timeout = 5000")
         self._db.executescript(SCHEMA)
+        present = {row["name"] for row in self._db.execute("pragma table_info(jobs)")}
+        for column, kind in ADDED.items():
+            if column not in present:
+                self._db.execute(f"alter table jobs add column {column} {kind}")
 
     def close(self) -> None:
         with self._lock:
@@ -126,15 +128,6 @@ class Journal:
             self._set(db, row["id"], "status = 'running', attempts = attempts + 1, reason = null")
             return self._job(db, row["id"])
 
-    def seconds_to_next(self, kind: str) -> float | None:
-        """How long until a queued job is due; None when none is queued."""
-        with self._lock:
-            row = self._db.execute(
-                "select min(not_before) as due from jobs where status = 'queued' and kind = ?",
-                (kind,),
-            ).fetchone()
-        return None if row["due"] is None else max(0.0, row["due"] - time.time())
-
     def resume(self) -> int:
         """Put back what was running when the process died."""
         with self._transaction() as db:
@@ -147,15 +140,20 @@ class Journal:
         with self._transaction() as db:
             self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
 
-    def finish_index(self, job: Job, *, chunks: int, pages: int) -> None:
-        """Make the job's version the one that answers."""
+    def finish_index(
+        self, job: Job, *, chunks: int, pages: int, note: str | None = None, files: str = "[]"
+    ) -> None:
+        """Make the job's version the one that answers; `note` says what of it could not be read."""
         with self._transaction() as db:
             self._set(
                 db,
                 job.id,
-                "status = 'done', stage = null, progress = 1, chunks = ?, pages = ?, reason = null",
+                "status = 'done', stage = null, progress = 1, chunks = ?, pages = ?, reason = ?,"
+                " files = ?",
                 chunks,
                 pages,
+                note,
+                files,
             )
             db.execute(
                 "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?"
@@ -171,6 +169,17 @@ class Journal:
     def close_job(self, job: Job, status: str, reason: str) -> None:
         with self._transaction() as db:
             self._set(db, job.id, "status = ?, reason = ?", status, reason)
+
+    def cancel(self, job_id: str) -> Job | None:
+        """End a waiting job at once and a running one at its next step; None without such a job."""
+        with self._transaction() as db:
+            db.execute(
+                "update jobs set cancelling = status = 'running', reason = 'it was cancelled',"
+                " status = iif(status = 'queued', 'cancelled', status), updated = ?"
+                " where id = ? and kind = 'index' and status in ('queued', 'running')",
+                (_now(), job_id),
+            )
+            return self._job(db, job_id)
 
     def retry(self, job: Job, reason: str, *, stage: str | None, delay: float) -> None:
         with self._transaction() as db:
@@ -193,80 +202,9 @@ class Journal:
                 (KEPT_JOBS,),
             )
 
-    def job(self, job_id: str) -> Job | None:
-        with self._lock:
-            return self._job(self._db, job_id)
-
-    def is_deleting(self, identity: str) -> bool:
-        with self._lock:
-            row = self._db.execute(
-                "select deleting from documents where id = ?", (identity,)
-            ).fetchone()
-        return row is not None and bool(row["deleting"])
-
-    def document(self, identity: str) -> Document | None:
-        with self._lock:
-            row = self._db.execute(f"{DOCUMENT} and d.id = ?", (identity,)).fetchone()
-        return None if row is None else Document(**dict(row))
-
-    def documents(self, collection: str | None, *, limit: int, offset: int) -> list[Document]:
-        with self._lock:
-            rows = self._db.execute(
-                f"{DOCUMENT} and (? is null or d.collection = ?)"
-                " order by d.collection, d.name limit ? offset ?",
-                (collection, collection, limit, offset),
-            ).fetchall()
-        return [Document(**dict(row)) for row in rows]
-
-    def count(self, collection: str | None) -> int:
-        with self._lock:
-            row = self._db.execute(
-                "select count(*) as n from documents where deleting = 0"
-                " and (? is null or collection = ?)",
-                (collection, collection),
-            ).fetchone()
-        return int(row["n"])
-
-    def collections(self) -> list[str]:
-        with self._lock:
-            rows = self._db.execute(
-                "select distinct collection from documents where deleting = 0 order by collection"
-            ).fetchall()
-        return [row["collection"] for row in rows]
-
-    def jobs_by_status(self) -> dict[str, int]:
-        with self._lock:
-            rows = self._db.execute(
-                "select status, count(*) as n from jobs group by status"
-            ).fetchall()
-        return {row["status"]: row["n"] for row in rows}
-
-    def needed(self) -> set[tuple[str, str]]:
-        """Return (document, content) of every file that must stay on disk."""
-        with self._lock:
-            rows = self._db.execute(
-                "select id, sha256 from documents where sha256 is not null and deleting = 0"
-                " union select document_id, sha256 from jobs"
-                " where status in ('queued', 'running') and kind = 'index'"
-            ).fetchall()
-        return {(row[0], row[1]) for row in rows}
-
-    def contents_of(self, identity: str) -> set[str]:
-        """Return every content that a document ever had, as far as its jobs are remembered."""
-        with self._lock:
-            rows = self._db.execute(
-                "select distinct sha256 from jobs where document_id = ? and kind = 'index'",
-                (identity,),
-            ).fetchall()
-        return {row["sha256"] for row in rows}
-
     def _has_open_job(self, db: sqlite3.Connection, identity: str) -> bool:
         query = "select 1 from jobs where document_id = ? and status in ('queued', 'running')"
         return db.execute(query, (identity,)).fetchone() is not None
-
-    def _job(self, db: sqlite3.Connection, job_id: str) -> Job | None:
-        row = db.execute(f"select {JOB} from jobs where id = ?", (job_id,)).fetchone()
-        return None if row is None else Job(**dict(row))
 
     def _set(self, db: sqlite3.Connection, job_id: str, change: str, *values: object) -> None:
         statement = f"update jobs set {change}, updated = ? where id = ?"

@@ -16,6 +16,8 @@ from app.settings import COLLECTION
 from pipelines.convert import Page
 
 DELETION_SECONDS = 20.0
+LOOK_SECONDS = 0.2
+SIGN_SECONDS = 15.0  # proxies cut what is silent for a minute
 
 
 def check_collection(name: str) -> str:
@@ -84,6 +86,35 @@ class Library:
             msg = "There is no such job"
             raise not_found(msg)
         return job
+
+    async def cancel(self, job_id: str) -> Job:
+        """End a job: a waiting one at once, a running one at its next step."""
+        job = await asyncio.to_thread(self.journal.cancel, job_id)
+        if job is None:
+            msg = "There is no such job"
+            raise not_found(msg)
+        if job.kind == "delete" or job.status in ("done", "refused", "failed"):
+            said = (
+                "a deletion is always finished" if job.kind == "delete" else f"it is {job.status}"
+            )
+            raise Problem(409, "not-cancellable", "The job cannot be cancelled any more", said)
+        self.indexer.wake()
+        return job
+
+    async def follow(self, job_id: str) -> AsyncIterator[Job | None]:
+        """Yield the job whenever it has changed, until it is closed; None to show signs of life."""
+        job = await self.job(job_id)
+        yield job
+        quiet = 0.0
+        while not job.closed:
+            await asyncio.sleep(LOOK_SECONDS)
+            seen, job = job, await self.job(job_id)
+            quiet += LOOK_SECONDS
+            if job != seen:
+                yield job
+            elif quiet >= SIGN_SECONDS:
+                yield None
+            quiet = 0.0 if job != seen or quiet >= SIGN_SECONDS else quiet
 
     async def document(self, document_id: str) -> Document:
         document = await asyncio.to_thread(self.journal.document, document_id)

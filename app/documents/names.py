@@ -5,9 +5,8 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from app.problems import Problem
-from pipelines.convert import KINDS
+from pipelines.convert import KINDS, kind_of
 
-SUFFIXES = tuple(sorted(KINDS))
 LONGEST = 200  # bytes; file systems take 255
 
 
@@ -28,11 +27,11 @@ def clean_name(raw: str) -> str:
 
 def check_type(name: str) -> None:
     """Raise a Problem for a type that cannot be read."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in SUFFIXES:
+    if kind_of(name) is None:
+        suffix = PurePosixPath(name).suffix.lower()
         raise Problem(
             415,
             "unsupported-type",
             "This type of file cannot be read",
-            f"{name!r} ends in {suffix or 'nothing'!r}; readable are {', '.join(SUFFIXES)}",
+            f"{name!r} ends in {suffix or 'nothing'!r}; readable are {', '.join(KINDS)}",
         )

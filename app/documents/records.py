@@ -1,5 +1,6 @@
 """What the journal holds: documents and the jobs that change them."""
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -27,11 +28,18 @@ class Job:
     reason: str | None
     created: str
     updated: str
+    # The verdicts on the files inside an archive or a mail, as JSON.
+    files: str
+    cancelling: int
+
+    @property
+    def closed(self) -> bool:
+        return self.status not in OPEN_STATES
 
     def public(self) -> dict[str, object]:
         """Return what callers see."""
-        shown = asdict(self)
-        del shown["sha256"]
+        shown = asdict(self) | {"files": json.loads(self.files)}
+        del shown["sha256"], shown["cancelling"]
         return shown
 
 

@@ -13,14 +13,17 @@ create table if not exists jobs (
     sha256 text not null, size integer not null, status text not null, stage text,
     progress real not null default 0, attempts integer not null default 0, chunks integer,
     pages integer, reason text, not_before real not null default 0,
-    created text not null, updated text not null
+    created text not null, updated text not null,
+    files text not null default '[]', cancelling integer not null default 0
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
 """
+# What a journal of an earlier version lacks.
+ADDED = {"files": "text not null default '[]'", "cancelling": "integer not null default 0"}
 JOB = (
     "id, kind, document_id, collection, name, sha256, size, status, stage, progress, attempts,"
-    " chunks, pages, reason, created, updated"
+    " chunks, pages, reason, created, updated, files, cancelling"
 )
 DOCUMENT = """
 select d.id, d.collection, d.name, d.sha256, d.size, d.chunks, d.pages, d.created, d.updated,

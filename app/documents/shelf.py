@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.convert import Page
+from pipelines.reading.page import pages_from_json, pages_to_json
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -65,8 +66,7 @@ class Shelf:
         partial = target.with_suffix(".part")
         try:
             with partial.open("w", encoding="utf-8") as file:
-                content = [{"number": page.number, "text": page.text} for page in pages]
-                json.dump(content, file, ensure_ascii=False)
+                json.dump(pages_to_json(pages), file, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
@@ -77,7 +77,7 @@ class Shelf:
 
     def read_pages(self, document_id: str, sha256: str) -> list[Page]:
         content = json.loads(self._page_file(document_id, sha256).read_text(encoding="utf-8"))
-        return [Page(number=page["number"], text=page["text"]) for page in content]
+        return pages_from_json(content)
 
     def sweep(self, needed: set[tuple[str, str]]) -> int:
         """Remove every file that the journal does not need; return how many. For a quiet start."""

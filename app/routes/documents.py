@@ -1,14 +1,15 @@
 """Documents in, listed, read, deleted; jobs to poll."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
 from app.documents.library import Library, check_collection
-from app.documents.names import SUFFIXES
 from app.problems import not_found
+from pipelines.convert import KINDS
 
 UPLOAD_SCHEMA = {
     "requestBody": {
@@ -22,7 +23,7 @@ UPLOAD_SCHEMA = {
                         "file": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": f"one or more files: {', '.join(SUFFIXES)}",
+                            "description": f"one or more files: {', '.join(KINDS)}",
                         },
                         "collection": {"type": "string"},
                     },
@@ -33,8 +34,16 @@ UPLOAD_SCHEMA = {
 }
 
 
+class FileView(BaseModel):
+    """What became of a file inside an archive or a mail; `reason` is why it was refused."""
+
+    name: str
+    pages: int
+    reason: str | None
+
+
 class JobView(BaseModel):
-    """One change of one document."""
+    """One change of one document; `reason` of a done job says what of it could not be read."""
 
     id: str
     kind: Literal["index", "delete"]
@@ -51,12 +60,21 @@ class JobView(BaseModel):
     reason: str | None
     created: str
     updated: str
+    files: list[FileView]
 
 
 class Jobs(BaseModel):
     """What an upload started."""
 
     jobs: list[JobView]
+
+
+async def _events(library: Library, job_id: str) -> AsyncIterator[str]:
+    async for job in library.follow(job_id):
+        if job is None:
+            yield ": still here\n\n"
+        else:
+            yield f"event: job\ndata: {JobView.model_validate(job.public()).model_dump_json()}\n\n"
 
 
 def documents_router(library: Library) -> APIRouter:
@@ -80,6 +98,20 @@ def documents_router(library: Library) -> APIRouter:
     @router.get("/v1/jobs/{job_id}", summary="How far a job is")
     async def job(job_id: str) -> JobView:
         return JobView.model_validate((await library.job(job_id)).public())
+
+    @router.get(
+        "/v1/jobs/{job_id}/events",
+        summary="Follow a job: server-sent events with the job, the last when it is closed",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def events(job_id: str) -> StreamingResponse:
+        await library.job(job_id)
+        return StreamingResponse(_events(library, job_id), media_type="text/event-stream")
+
+    @router.delete("/v1/jobs/{job_id}", summary="Cancel a job; what it wrote is taken back")
+    async def cancel(job_id: str) -> JobView:
+        return JobView.model_validate((await library.cancel(job_id)).public())
 
     @router.get("/v1/documents", summary="List documents")
     async def documents(
@@ -108,6 +140,7 @@ def documents_router(library: Library) -> APIRouter:
                     "name": found.name,
                     "page": page,
                     "pages": len(pages),
+                    "part": candidate.part,
                     "text": candidate.text,
                 }
         numbers = [candidate.number for candidate in pages]

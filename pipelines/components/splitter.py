@@ -1,57 +1,90 @@
-"""Pages to chunks that know their page and their span in it."""
+"""Pages to chunks that know their page, their span in it, and the headings above them."""
 
-from dataclasses import replace
+import uuid
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from haystack import Document, component, default_to_dict
 
 from pipelines.chunks import chunk_spans
+from pipelines.passages import PageSlice, Passages
+from pipelines.reading.page import Page
 
 # The share of "words" made of dots alone, from which a chunk is dot leaders between headings.
 CONTENTS_SHARE = 0.3
 
+# qdrant-haystack's: what it writes and what we write has one id.
+NAMESPACE = uuid.UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
+
 
 @component
 class PageSplitter:
-    """Cuts each page by itself: a chunk's content is page_text[start:end], nothing added."""
+    """Cuts each page by itself: a chunk's content is page_text[start:end], nothing added.
 
-    def __init__(self, words: int, overlap: int) -> None:
+    `model` is the one that will embed: the same words for another model are another chunk.
+    """
+
+    def __init__(self, words: int, overlap: int, model: str) -> None:
         self.words = words
         self.overlap = overlap
+        self.model = model
 
     def to_dict(self) -> dict[str, Any]:
         """Return the component for YAML."""
-        return default_to_dict(self, words=self.words, overlap=self.overlap)
+        return default_to_dict(self, words=self.words, overlap=self.overlap, model=self.model)
 
-    @component.output_types(documents=list[Document])
-    def run(self, pages: list[Document]) -> dict[str, list[Document]]:
+    @component.output_types(passages=Passages)
+    def run(self, pages: PageSlice) -> dict[str, Passages]:
         """Return the chunks of the pages, in their order."""
-        return {"documents": [chunk for page in pages for chunk in self._split(page)]}
+        documents = [chunk for page in pages.pages for chunk in self._split(pages, page)]
+        ids = [_point_id(document.id) for document in documents]
+        return {"passages": Passages(documents=documents, ids=ids)}
 
-    def _split(self, page: Document) -> list[Document]:
-        text = page.content or ""
-        return [
-            replace(
-                page,
-                id=_stable_id(page, start, end),
-                content=text[start:end],
-                meta={**page.meta, "span": [start, end]},
-            )
-            for start, end in chunk_spans(text, words=self.words, overlap=self.overlap)
-            if not _is_contents(text[start:end])
-        ]
+    def _split(self, pages: PageSlice, page: Page) -> Iterator[Document]:
+        starts = [section.start for section in page.sections]
+        common = {**pages.metadata, "document_id": pages.document_id, "document": pages.name}
+        if page.part is not None:
+            common["part"] = page.part
+        identity = sha256("\n".join(map(str, (self.model, *common.items()))).encode())
+        for start, end in chunk_spans(
+            page.text, words=self.words, overlap=self.overlap, starts=starts
+        ):
+            content = page.text[start:end]
+            if _is_contents(content):
+                continue
+            headings = _headings(page, starts, start, end)
+            # The same words at the same place of the same document have the same id.
+            digest = identity.copy()
+            digest.update(f"\n{page.number}\n{start}\n{end}\n{headings}\n{content}".encode())
+            meta: dict[str, Any] = {**common, "page": page.number, "span": [start, end]}
+            if headings:
+                meta["headings"] = headings
+            yield Document(id=digest.hexdigest(), content=content, meta=meta)
+
+
+def _point_id(document_id: str) -> str:
+    """Return the id of a chunk's point in Qdrant."""
+    return str(uuid.uuid5(NAMESPACE, document_id))
+
+
+def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[str]:
+    """Return the path of headings under which the larger part of the chunk stands."""
+    first, last = bisect_right(starts, start) - 1, bisect_right(starts, end - 1) - 1
+    if last < 0:
+        return []
+    bounds = [start, *starts[first + 1 : last + 1], end]
+    lengths = [after - before for before, after in pairwise(bounds)]
+    most = first + max(range(len(lengths)), key=lengths.__getitem__)
+    return list(page.sections[most].path) if most >= 0 else []
 
 
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
+    if " . ." not in text and "\u2026" not in text and " .." not in text:
+        return False
     words = text.split()
     leaders = sum(word.strip(".\u2026") == "" for word in words)
     return leaders > CONTENTS_SHARE * len(words)
-
-
-def _stable_id(page: Document, start: int, end: int) -> str:
-    """Return the same id for the same words at the same place of the same document."""
-    text = (page.content or "")[start:end]
-    place = f"{page.meta['document_id']}\n{page.meta['page']}\n{start}\n{end}\n"
-    return sha256((place + text).encode()).hexdigest()

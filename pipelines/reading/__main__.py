@@ -1,53 +1,83 @@
-"""Read one file in a process of its own, so that a hostile one can be killed: JSON on stdout.
+"""Read files in processes of their own, so that a hostile one can be killed.
 
-Called by pipelines.convert; the arguments are the path, the kind and the limits.
+Started once by pipelines.convert. Each line on stdin is a request; for each a fork reads the file
+under limits that it cannot lift, writes its answer into the shared memory whose number is the
+argument, and ends. What the fork's end was goes to stdout: the libraries are loaded once, and no
+file ever meets a process that read another.
 """
 
 import json
 import logging
+import os
 import resource
+import signal
 import sys
 import warnings
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
-from pipelines.reading.page import Page, UnreadableDocument
+from pipelines.reading.kinds import ARCHIVES, MAILS, READERS, failed, kind_of, read
+from pipelines.reading.limits import Limits
+from pipelines.reading.page import Reading, UnreadableDocument, pages_to_json
+
+OUT_OF_MEMORY = "the file needs too much memory to be read"
 
 
-def read(path: Path, kind: str, max_pages: int) -> list[Page]:
-    """Return the pages of a file; each kind loads its own library only."""
-    if kind == "pdf":
-        from pipelines.reading.pdf import read_pdf
-
-        return read_pdf(path, max_pages)
-    if kind == "docx":
-        from pipelines.reading.docx import read_docx
-
-        return read_docx(path, max_pages)
-    if kind == "html":
-        from pipelines.reading.html import read_html
-
-        return read_html(path)
-    from pipelines.reading.text import read_text
-
-    return read_text(path, max_pages)
-
-
-def main(path: str, kind: str, max_pages: str, seconds: str, memory: str) -> None:
-    """Print {"pages": [text, ...]} or {"kind": ..., "reason": ...}."""
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def main(memory: int) -> None:
+    """Answer requests until stdin ends."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        limits = Limits(**request["limits"])
+        _load(request["name"])
+        child = os.fork()
+        if child == 0:
+            _child(memory, request["path"], request["name"], limits)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _load(name: str) -> None:
+    """Import the reader before the fork: every later file of its kind finds it there."""
+    place = {**READERS, **MAILS, **ARCHIVES}.get(kind_of(name) or "")
+    if place:
+        import_module(f"pipelines.reading.{place.partition(':')[0]}")
+
+
+def _child(memory: int, path: str, name: str, limits: Limits) -> None:
+    """Read the file, write the answer, end the process: the kernel keeps the limits."""
+    code = 1
     try:
-        pages = read(Path(path), kind, int(max_pages))
-        answer: dict[str, object] = {"pages": [page.text for page in pages]}
+        seconds = max(1, int(limits.seconds + 0.999))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+        with os.fdopen(os.dup(memory), "wb") as file:
+            file.write(json.dumps(_answer(Path(path), name, limits)).encode())
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _answer(path: Path, name: str, limits: Limits) -> dict[str, object]:
+    try:
+        return _shown(read(path, name, limits))
     except UnreadableDocument as refusal:
-        answer = {"kind": refusal.kind, "reason": refusal.reason}
+        return {"kind": refusal.kind, "reason": refusal.reason}
     except MemoryError:
-        answer = {"kind": "damaged", "reason": "the file needs too much memory to be read"}
-    json.dump(answer, sys.stdout)
+        return {"kind": "too-large", "reason": OUT_OF_MEMORY}
+    except Exception as error:
+        unknown = failed(name, error)
+        return {"kind": unknown.kind, "reason": unknown.reason}
+
+
+def _shown(reading: Reading) -> dict[str, object]:
+    files = [asdict(verdict) for verdict in reading.files]
+    return {"pages": pages_to_json(reading.pages), "files": files}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(int(sys.argv[1]))

@@ -1,7 +1,6 @@
 """DOCX to page texts, by python-docx: paragraphs and tables in their order."""
 
-import zipfile
-import zlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,64 +11,70 @@ from docx.oxml.ns import qn
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from pipelines.reading.page import Page, UnreadableDocument, clean
-
-# Word compresses text about tenfold; a file that unpacks to this much is meant to hurt.
-MAX_UNPACKED = 512 * 2**20
+from pipelines.reading.limits import Limits
+from pipelines.reading.package import BROKEN, open_package
+from pipelines.reading.page import Heading, Page, UnreadableDocument, clean, outlined
 
 BREAK = "\f"
 
-# What comes out of broken archives and broken XML; lxml's parse errors are SyntaxErrors.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OpcError,
-    SyntaxError,
-    LookupError,
-    ValueError,
-    AttributeError,
-    EOFError,
-    NotImplementedError,
-)
+_HEADING = re.compile(r"(?:Heading|heading) ([1-9])|(Title)")
 
 
-def read_docx(path: Path, max_pages: int) -> list[Page]:
+def read_docx(path: Path, limits: Limits) -> list[Page]:
     """Return the pages between the page breaks that Word left in the file; often one."""
     try:
-        _refuse_bomb(path)
-        document = docx.Document(str(path))
-        text = clean("\n".join(_blocks(document)))
-    except _BROKEN as error:
+        open_package(path, "DOCX", limits).close()
+        blocks = list(_blocks(docx.Document(str(path))))
+    except (*BROKEN, OpcError) as error:
         raise UnreadableDocument(kind="damaged", reason="the DOCX is damaged or cut") from error
-    parts = [part.strip("\n") for part in text.split(BREAK)]
-    # Word marks a hard break twice: where it was typed and where the page was drawn.
-    parts = [part for part in parts if part.strip()]
-    if not parts:
+    pages = [page for page in _paged(blocks) if page[0]]
+    if not pages:
         raise UnreadableDocument(kind="no-text", reason="the DOCX holds no text")
-    if len(parts) > max_pages:
-        reason = f"the DOCX has {len(parts)} pages; at most {max_pages} are read"
+    if len(pages) > limits.pages:
+        reason = f"the DOCX has {len(pages)} pages; at most {limits.pages} are read"
         raise UnreadableDocument(kind="too-many-pages", reason=reason)
-    return [Page(number=number, text=part) for number, part in enumerate(parts, start=1)]
+    return outlined(
+        [Page(number=number, text=text) for number, (text, _) in enumerate(pages, start=1)],
+        [headings for _, headings in pages],
+    )
 
 
-def _refuse_bomb(path: Path) -> None:
-    with path.open("rb") as file:
-        # Word writes a password-protected file as an OLE container.
-        if file.read(8) == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-            reason = "the DOCX is protected by a password, or an old DOC under a new name"
-            raise UnreadableDocument(kind="encrypted", reason=reason)
-    with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
-            reason = f"the DOCX unpacks to more than {MAX_UNPACKED // 2**20} MB"
-            raise UnreadableDocument(kind="damaged", reason=reason)
+def _paged(blocks: list[tuple[str, int]]) -> Iterator[tuple[str, list[Heading]]]:
+    """Yield the text between breaks; Word marks a hard one twice: as typed and as drawn."""
+    lines: list[str] = []
+    headings: list[Heading] = []
+    length = 0
+
+    def page() -> tuple[str, list[Heading]]:
+        return "\n".join(lines).rstrip("\n"), headings
+
+    for block, level in blocks:
+        for index, part in enumerate(block.split(BREAK)):
+            if index:
+                yield page()
+                lines, headings, length = [], [], 0
+            if not part.strip() and not lines:
+                continue
+            if level and part.strip():
+                headings.append(Heading(start=length, level=level, title=part.strip()))
+            lines.append(part)
+            length += len(part) + 1
+    yield page()
 
 
-def _blocks(document: Document) -> Iterator[str]:
+def _blocks(document: Document) -> Iterator[tuple[str, int]]:
+    """Yield each block's text with its level: 0 is no heading."""
     for block in document.iter_inner_content():
         if isinstance(block, Paragraph):
-            yield _paragraph(block)
+            yield clean("".join(_pieces(block))), _level(block)
         else:
-            yield from _rows(block)
+            yield from ((clean(row), 0) for row in _rows(block))
+
+
+def _level(paragraph: Paragraph) -> int:
+    style = paragraph.style
+    match = _HEADING.match(style.name or "") if style is not None else None
+    return int(match[1] or 1) if match else 0
 
 
 def _rows(table: Table) -> Iterator[str]:
@@ -77,10 +82,6 @@ def _rows(table: Table) -> Iterator[str]:
         # A merged cell comes once for each column that it covers.
         cells = list(dict.fromkeys(row.cells))
         yield " | ".join(" ".join(cell.text.split()) for cell in cells)
-
-
-def _paragraph(paragraph: Paragraph) -> str:
-    return "".join(_pieces(paragraph))
 
 
 def _pieces(paragraph: Paragraph) -> Iterator[str]:

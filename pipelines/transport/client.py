@@ -20,7 +20,10 @@ LONGEST_PAUSE = 2.0
 
 
 class Client:
-    """Posts to `url`; `deadline` is the seconds that a call may take with all its attempts."""
+    """Sends to `url`; `deadline` is the seconds that a call may take with all its attempts.
+
+    `method` is what `post` sends: Qdrant takes points by PUT.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Client:
         *,
         deadline: float,
         attempts: int,
+        method: str = "POST",
     ) -> None:
         if attempts < 1:
             msg = f"attempts is {attempts}: expected 1 or more"
@@ -38,6 +42,7 @@ class Client:
         self.deadline = deadline
         self.attempts = attempts
         self._url = URL(url)
+        self._method = method
         self._headers = {"Content-Type": "application/json", **headers}
         self._lease: Lease | None = None
 
@@ -113,7 +118,8 @@ class Client:
         return self._lease
 
     def _request(self, held: Lease, body: bytes) -> "aiohttp.client._RequestContextManager":
-        return held.session.post(
+        return held.session.request(
+            self._method,
             self._url,
             data=body,
             headers=self._headers,

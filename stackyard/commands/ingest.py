@@ -1,12 +1,13 @@
 """`stackyard ingest`: files and folders into the service."""
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from stackyard import show
 from stackyard.commands.options import AsJson, Collection, KeyFile, MaybeStack, Url
@@ -24,26 +25,51 @@ def ingest(
     url: Url = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Upload documents, wait until they can be asked about, and list what became of each."""
+    """Upload documents, wait until they can be asked about, and list what became of each.
+
+    Run it again whenever you like: what has not changed costs nothing.
+    """
     collected = collect(paths)
+    started = time.monotonic()
     stages = Stages()
     if collected.left_out:
         types = sorted({path.suffix or path.name for path in collected.left_out})
         stages.say(f"left out {len(collected.left_out)} file(s) of other types: {' '.join(types)}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (
+        TextColumn("{task.fields[done]}/{task.fields[files]} files"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %  {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    sizes = {file.name: file.path.stat().st_size for file in collected.files}
+    done, chunks = 0, 0
     live = stages.console.is_terminal
     with (
         resolve(stack, url, key_file).service() as service,
-        Progress(*columns, TimeElapsedColumn(), console=stages.console, disable=not live) as bar,
+        Progress(*columns, console=stages.console, disable=not live) as bar,
     ):
-        task = bar.add_task("documents", total=len(collected.files))
+        # By bytes: a book takes as long as a thousand notes.
+        task = bar.add_task(
+            "", total=sum(sizes.values()), done=0, files=len(collected.files), rate=""
+        )
 
         def tell(result: Result) -> None:
-            bar.update(task, advance=1, description=result.name)
+            nonlocal done, chunks
+            done, chunks = done + 1, chunks + result.chunks
+            rate = f"{chunks / (time.monotonic() - started):.1f} chunks/s"
+            size = sizes.get(result.name, 0)
+            bar.update(task, advance=size, description=result.name, done=done, rate=rate)
             if not live:
                 stages.say(f"{result.name} {result.status} {result.reason}".rstrip())
 
         results = [*send(service, collected.files, collection, tell), *collected.clashes]
+    seconds = time.monotonic() - started
+    stages.say(
+        f"{done} file(s), {chunks} chunks in {seconds:.1f} s: {chunks / seconds:.1f} chunks/s"
+    )
     if as_json:
         print(json.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
     else:

@@ -65,6 +65,21 @@ class FakeQdrant:
                 return 0
             return self.engine.count(collection, models.Filter(must=[condition])).count
 
+    def scroll(
+        self, name: str, given: models.Filter | None, body: dict[str, Any]
+    ) -> dict[str, object]:
+        """Return a page of points as Qdrant does."""
+        points, following = self.engine.scroll(
+            name,
+            given,
+            limit=body["limit"],
+            offset=body.get("offset"),
+            with_payload=bool(body.get("with_payload")),
+            with_vectors=bool(body.get("with_vector")),
+        )
+        shown = [point.model_dump(mode="json", exclude_none=True) for point in points]
+        return {"points": shown, "next_page_offset": following}
+
     def handle(self, method: str, path: str, body: dict[str, Any]) -> object:
         """Return the `result` of a request; KeyError stands for 404."""
         found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
@@ -94,9 +109,13 @@ class FakeQdrant:
             shown = [record.model_dump(mode="json") for record in records]
             return {"points": shown, "next_page_offset": following}
         if rest == "/points/delete":
-            assert given is not None
-            engine.delete(name, models.FilterSelector(filter=given))
+            if given is None:
+                engine.delete(name, models.PointIdsList(points=body["points"]))
+            else:
+                engine.delete(name, models.FilterSelector(filter=given))
             return {"operation_id": 1, "status": "completed"}
+        if rest == "/points/scroll":
+            return self.scroll(name, given, body)
         if rest == "/points/query":
             query = body["query"]
             vector = query["nearest"] if isinstance(query, dict) else query

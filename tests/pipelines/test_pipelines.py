@@ -28,8 +28,8 @@ def query_pipeline(key: Secret | None = KEY) -> Pipeline:
 
 def indexing_pipeline() -> Pipeline:
     model = Endpoint(url=f"{NOWHERE}/v1", model="m", api_key=KEY)
-    store = build_document_store(StoreSettings(url=NOWHERE, dimension=8), "documents")
-    return build_indexing_pipeline(store, IndexingSettings(embedding=model))
+    store = StoreSettings(url=NOWHERE, dimension=8, api_key=KEY)
+    return build_indexing_pipeline(store, "documents", IndexingSettings(embedding=model))
 
 
 def sorted_parts(pipeline: Pipeline) -> dict[str, Any]:

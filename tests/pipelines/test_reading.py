@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.convert import UnreadableDocument, read_document
+from pipelines.convert import Limits, UnreadableDocument, read_document
 from tests.pipelines.files import write_docx, write_pdf, write_tex_line
 
 
-def refusal(path: Path, name: str, **limits: float) -> UnreadableDocument:
+def refusal(path: Path, name: str, limits: Limits | None = None) -> UnreadableDocument:
     with pytest.raises(UnreadableDocument) as caught:
-        read_document(path, name, **limits)  # type: ignore[arg-type]
+        read_document(path, name, limits)
     return caught.value
 
 
@@ -25,7 +25,7 @@ def written(path: Path, data: bytes) -> Path:
 def test_a_pdf_gives_its_pages_with_their_numbers(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "a.pdf", [["First page."], [], ["Third page,", "two lines."]])
 
-    pages = read_document(path, "a.pdf")
+    pages = read_document(path, "a.pdf").pages
 
     assert [page.number for page in pages] == [1, 2, 3]
     assert [page.text.rstrip() for page in pages] == ["First page.", "", "Third page,\ntwo lines."]
@@ -34,13 +34,13 @@ def test_a_pdf_gives_its_pages_with_their_numbers(tmp_path: Path) -> None:
 def test_words_that_tex_set_tightly_are_not_glued(tmp_path: Path) -> None:
     path = write_tex_line(tmp_path / "tex.pdf")
 
-    assert read_document(path, "tex.pdf")[0].text == "The key is long"
+    assert read_document(path, "tex.pdf").pages[0].text == "The key is long"
 
 
 def test_a_docx_gives_paragraphs_tables_and_page_breaks(tmp_path: Path) -> None:
     path = write_docx(tmp_path / "a.docx")
 
-    pages = read_document(path, "a.docx")
+    pages = read_document(path, "a.docx").pages
 
     assert [page.number for page in pages] == [1, 2]
     assert "every month." in pages[0].text
@@ -52,7 +52,7 @@ def test_html_gives_its_text_without_scripts(tmp_path: Path) -> None:
     page = "<html><head><script>var hidden = 1</script></head><body><p>Pumps need oil.</p></body>"
     path = written(tmp_path / "a.html", page.encode())
 
-    pages = read_document(path, "a.html")
+    pages = read_document(path, "a.html").pages
 
     assert "Pumps need oil." in pages[0].text
     assert "hidden" not in pages[0].text
@@ -63,13 +63,13 @@ def test_text_is_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
     text = "Die Prüfung der Anlage erfolgt jährlich, spätestens im März, durch den Betreiber.\n" * 3
     path = written(tmp_path / "a.txt", text.encode(encoding))
 
-    assert read_document(path, "a.txt")[0].text == text.strip("\n")
+    assert read_document(path, "a.txt").pages[0].text == text.strip("\n")
 
 
 def test_text_has_plain_line_ends_and_pages_at_form_feeds(tmp_path: Path) -> None:
     path = written(tmp_path / "a.md", b"# One\r\ntext\r\n\f# Two\r\n")
 
-    pages = read_document(path, "a.md")
+    pages = read_document(path, "a.md").pages
 
     assert [page.text for page in pages] == ["# One\ntext", "# Two"]
 
@@ -117,7 +117,7 @@ def test_a_scanned_pdf_is_refused_with_a_hint_at_ocr(tmp_path: Path) -> None:
 def test_too_many_pages_are_refused_with_both_numbers(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "a.pdf", [["x"]] * 4)
 
-    found = refusal(path, "a.pdf", max_pages=3)
+    found = refusal(path, "a.pdf", Limits(pages=3))
 
     assert (found.kind, found.reason) == (
         "too-many-pages",
@@ -129,7 +129,7 @@ def test_an_unknown_type_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     found = refusal(written(tmp_path / "upload", b"MZ"), "setup.exe")
 
     assert found.kind == "unknown-type"
-    assert found.reason.startswith("'.exe' files are not read; known are .docx, .htm, .html")
+    assert found.reason.startswith("'.exe' files are not read; known are .csv, .docx, .eml")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -163,7 +163,7 @@ def test_a_reader_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "a.pdf", [["x"]] * 10)
     begun = time.monotonic()
 
-    found = refusal(path, "a.pdf", max_seconds=0.01)
+    found = refusal(path, "a.pdf", Limits(seconds=0.001))
 
     assert found.kind == "too-slow"
     assert time.monotonic() - begun < 5

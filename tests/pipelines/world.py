@@ -1,5 +1,6 @@
 """A small real world for the pipelines: a fake NIM and Qdrant's own engine, both over HTTP."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 from pipelines.asking import Asking
 from pipelines.document_store import build_document_store, prepare_document_store
 from pipelines.indexing import build_indexing_pipeline, index_document
+from pipelines.points import Points
 from pipelines.query import build_query_pipeline
 from pipelines.reading.page import Page
 from pipelines.settings import (
@@ -39,10 +41,20 @@ class World:
     nim: FakeNim
     store: QdrantDocumentStore
     indexing: Pipeline
+    points: Points
+    loop: asyncio.Runner
     engine: Engine
 
     def index(self, document_id: str, name: str, texts: list[str], **more: Any) -> int:
-        return index_document(self.indexing, self.store, document_id, name, pages_of(texts), **more)
+        return self.index_pages(document_id, name, pages_of(texts), **more)
+
+    def index_pages(self, document_id: str, name: str, pages: list[Page], **more: Any) -> int:
+        return self.loop.run(
+            index_document(self.indexing, self.points, document_id, name, pages, **more)
+        )
+
+    def delete(self, document_id: str) -> int:
+        return self.loop.run(self.points.delete_document(document_id))
 
     def asking(self, **settings: Any) -> Asking:
         chosen = query_settings(self.nim.url, **{"engine": self.engine, **settings})
@@ -65,13 +77,16 @@ def query_settings(url: str, **settings: Any) -> QuerySettings:
 
 @contextmanager
 def a_world(engine: Engine = "fast", **indexing: Any) -> Iterator[World]:
-    with FakeNim(dimension=256) as nim, FakeQdrant() as qdrant:
-        store = build_document_store(StoreSettings(url=qdrant.url, dimension=256), "documents")
+    with FakeNim(dimension=256) as nim, FakeQdrant() as qdrant, asyncio.Runner() as loop:
+        served = StoreSettings(url=qdrant.url, dimension=256)
+        store = build_document_store(served, "documents")
         prepare_document_store(store)
         settings = IndexingSettings(embedding=endpoint(nim.url), **indexing)
-        pipeline = build_indexing_pipeline(store, settings)
+        pipeline = build_indexing_pipeline(served, "documents", settings)
+        points = Points(served, "documents")
         try:
-            yield World(nim, store, pipeline, engine)
+            yield World(nim, store, pipeline, points, loop, engine)
         finally:
-            pipeline.close()
+            loop.run(pipeline.close_async())
+            loop.run(points.close())
             store.close()

@@ -1,8 +1,10 @@
 """`stackyard ingest` over HTTP."""
 
 import json
+import re
 from pathlib import Path
 
+from pipelines.reading.kinds import KINDS
 from tests.stackyard.conftest import Invoke
 from tests.stackyard.fake_service import FakeService
 
@@ -25,6 +27,7 @@ def test_a_folder_is_taken_whole_and_other_types_are_counted(
         {"name": "b.md", "status": "done", "chunks": 1, "reason": ""},
     ]
     assert "left out 1 file(s) of other types: .png" in done.stderr
+    assert re.search(r"2 file\(s\), 2 chunks in \d+\.\d s: \d+\.\d chunks/s", done.stderr)
 
 
 def test_a_refused_file_is_listed_with_its_reason_and_the_others_are_taken(
@@ -100,7 +103,7 @@ def test_a_folder_without_a_document_names_the_known_types(invoke: Invoke, tmp_p
     done = invoke("ingest", tmp_path / "empty")
 
     assert done.stderr == (
-        f"no document in {tmp_path}/empty; known types are .docx .htm .html .md .pdf .txt\n"
+        f"no document in {tmp_path}/empty; known types are {' '.join(KINDS)}\n"
         "hint: name a file or another folder\n"
     )
 

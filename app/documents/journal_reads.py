@@ -1,0 +1,110 @@
+"""What can be asked of the journal; nothing here changes it."""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from app.documents.records import Document, Job
+from app.documents.schema import DOCUMENT, JOB
+
+
+class JournalReads:
+    """One connection, one lock, for the questions here and the changes of the journal itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+
+    def seconds_to_next(self, kind: str) -> float | None:
+        """How long until a queued job is due; None when none is queued."""
+        with self._lock:
+            row = self._db.execute(
+                "select min(not_before) as due from jobs where status = 'queued' and kind = ?",
+                (kind,),
+            ).fetchone()
+        return None if row["due"] is None else max(0.0, row["due"] - time.time())
+
+    def job(self, job_id: str) -> Job | None:
+        with self._lock:
+            return self._job(self._db, job_id)
+
+    def is_deleting(self, identity: str) -> bool:
+        with self._lock:
+            row = self._db.execute(
+                "select deleting from documents where id = ?", (identity,)
+            ).fetchone()
+        return row is not None and bool(row["deleting"])
+
+    def document(self, identity: str) -> Document | None:
+        with self._lock:
+            row = self._db.execute(f"{DOCUMENT} and d.id = ?", (identity,)).fetchone()
+        return None if row is None else Document(**dict(row))
+
+    def documents(self, collection: str | None, *, limit: int, offset: int) -> list[Document]:
+        with self._lock:
+            rows = self._db.execute(
+                f"{DOCUMENT} and (? is null or d.collection = ?)"
+                " order by d.collection, d.name limit ? offset ?",
+                (collection, collection, limit, offset),
+            ).fetchall()
+        return [Document(**dict(row)) for row in rows]
+
+    def count(self, collection: str | None) -> int:
+        with self._lock:
+            row = self._db.execute(
+                "select count(*) as n from documents where deleting = 0"
+                " and (? is null or collection = ?)",
+                (collection, collection),
+            ).fetchone()
+        return int(row["n"])
+
+    def collections(self) -> list[str]:
+        with self._lock:
+            rows = self._db.execute(
+                "select distinct collection from documents where deleting = 0 order by collection"
+            ).fetchall()
+        return [row["collection"] for row in rows]
+
+    def jobs_by_status(self) -> dict[str, int]:
+        with self._lock:
+            rows = self._db.execute(
+                "select status, count(*) as n from jobs group by status"
+            ).fetchall()
+        return {row["status"]: row["n"] for row in rows}
+
+    def needed(self) -> set[tuple[str, str]]:
+        """Return (document, content) of every file that must stay on disk."""
+        with self._lock:
+            rows = self._db.execute(
+                "select id, sha256 from documents where sha256 is not null and deleting = 0"
+                " union select document_id, sha256 from jobs"
+                " where status in ('queued', 'running') and kind = 'index'"
+            ).fetchall()
+        return {(row[0], row[1]) for row in rows}
+
+    def contents_of(self, identity: str) -> set[str]:
+        """Return every content that a document ever had, as far as its jobs are remembered."""
+        with self._lock:
+            rows = self._db.execute(
+                "select distinct sha256 from jobs where document_id = ? and kind = 'index'",
+                (identity,),
+            ).fetchall()
+        return {row["sha256"] for row in rows}
+
+    def is_withdrawn(self, job: Job) -> str | None:
+        """Return why a running job is to stop; None where it is to go on."""
+        with self._lock:
+            row = self._db.execute(
+                "select cancelling, deleting from jobs j left join documents d"
+                " on d.id = j.document_id where j.id = ?",
+                (job.id,),
+            ).fetchone()
+        if row is None or row["deleting"]:
+            return "the document was deleted"
+        return "it was cancelled" if row["cancelling"] else None
+
+    def _job(self, db: sqlite3.Connection, job_id: str) -> Job | None:
+        row = db.execute(f"select {JOB} from jobs where id = ?", (job_id,)).fetchone()
+        return None if row is None else Job(**dict(row))
