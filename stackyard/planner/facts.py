@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from stackyard.errors import Trouble
@@ -43,7 +43,13 @@ class Gpu(Fact):
     memory_mib: int
     capability: float
     source: str
-    mig: dict[int, tuple[str, float]] = {}  # slices -> profile, GiB of one slice
+    mig: dict[str, tuple[int, float]] = {}  # profile -> slices of it, GiB of one
+
+    def mig_profile(self, name: str | None, slices: int) -> str | None:
+        """Return the profile of that name or of so many slices; None where the GPU has none."""
+        if name is not None:
+            return name if name in self.mig else None
+        return next((each for each, (count, _) in self.mig.items() if count == slices), None)
 
     def has(self, precision: str) -> bool:
         """Say whether the precision runs on this GPU in hardware."""
@@ -79,8 +85,6 @@ class Model(Fact):
     profiles: tuple[str, ...] = ()
     fixed_gpu_gib: float | None = None
     image_gb: float = 0
-    cpus: float = Field(default=0, description="cores that its pod asks for")
-    memory_gib: float = Field(default=0, description="host memory that its pod asks for")
 
     def weight_bytes(self, precision: str) -> int:
         """Return the bytes of the weights; embeddings and head stay in 16 bit when quantised."""

@@ -65,20 +65,20 @@ class Room:
         return sum(term.bytes for term in self.terms)
 
 
-def room_of(gpu: Gpu, slices: int = 0, utilization: float = UTILIZATION) -> Room:
-    """Return the room of a whole GPU (slices 0), or of one of its MIG slices.
+def room_of(gpu: Gpu, mig: str | None = None, utilization: float = UTILIZATION) -> Room:
+    """Return the room of a whole GPU, or of one slice of a MIG profile.
 
-    Raises KeyError where the GPU cannot be cut into that many.
+    Raises KeyError where the GPU does not have the profile.
     """
-    if slices:
-        profile, gib = gpu.mig[slices]
-        total = Term(f"MIG {profile}", round(gib * GIB), "the profile's memory")
+    if mig is not None:
+        _, gib = gpu.mig[mig]
+        total = Term(f"MIG {mig}", round(gib * GIB), "the profile's memory")
     else:
         total = Term(gpu.name, gpu.memory_mib * 2**20, f"{gpu.memory_mib} MiB by nvidia-smi")
-    driver = Term("driver", 0 if slices else -DRIVER_BYTES, "kept by the driver")
+    driver = Term("driver", 0 if mig else -DRIVER_BYTES, "kept by the driver")
     seen = total.bytes + driver.bytes
     margin = Term("margin", -round(seen * (1 - utilization)), f"{1 - utilization:.0%} left free")
-    name = f"{gpu.name} {total.name}" if slices else gpu.name
+    name = f"{gpu.name} {total.name}" if mig else gpu.name
     return Room(name, (total, driver, margin))
 
 

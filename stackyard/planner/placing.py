@@ -91,23 +91,25 @@ def usable_memory_gib(kind: NodeType) -> float:
 def candidates(want: Want, *, small: bool = False) -> list[tuple[str, int, str | None]]:
     """Return precision, GPUs and profile in the order in which they are tried.
 
-    What the settings say is taken as said; else every profile of the model, fewest GPUs first and
-    the exact weights before the quantised ones, or (`small`) the other way round.
+    The GPUs are those of the settings, whose default is one. Where the settings name no profile,
+    every profile of the model for so many GPUs, exact weights before the quantised ones, or
+    (`small`) the other way round.
     """
     assert want.model is not None
+    gpus = want.gpus or 1
     if want.model.fixed_gpu_gib is not None:
-        return [("fp16", 1, want.profile)]
+        return [("fp16", gpus, want.profile)]
     if want.precision is not None:
-        return [(want.precision, want.gpus or 1, want.profile)]
+        return [(want.precision, gpus, want.profile)]
+    found = [each for each in profiles_of(want) if each[1] == gpus] or [("bf16", gpus, None)]
+    return sorted(found, key=lambda each: (PRECISIONS[each[0]] == 2.0) == small)
+
+
+def profiles_of(want: Want) -> list[tuple[str, int, str | None]]:
+    """Return precision, GPUs and name of every profile that the model has."""
+    assert want.model is not None
     named = [(profile, *profile_parts(profile)) for profile in want.model.profiles]
-    found: list[tuple[str, int, str | None]] = [
-        (precision, gpus, profile)
-        for profile, precision, gpus in named
-        if precision and gpus and (want.gpus is None or gpus == want.gpus)
-    ]
-    if not found:
-        found = [("bf16", want.gpus or 1, want.profile)]
-    return sorted(found, key=lambda each: (each[1], (PRECISIONS[each[0]] == 2.0) == small))
+    return [(precision, gpus, profile) for profile, precision, gpus in named if precision and gpus]
 
 
 def fit_of(
@@ -123,11 +125,13 @@ def fit_of(
     if want.model is None:
         return Fit(want, None, 0, "nothing is known of this model")
     sliced = wants.sharing == "mig"
-    if sliced and wants.slices not in kind.gpu.mig:
-        known = ", ".join(map(str, kind.gpu.mig)) or "none"
-        why = f"{kind.gpu.name} has no MIG of {wants.slices} slices (it has {known})"
+    mig = mig_of(wants, kind)
+    if sliced and mig is None:
+        asked = wants.mig_profile or f"{wants.slices} slices"
+        known = ", ".join(kind.gpu.mig) or "none"
+        why = f"{kind.gpu.name} has no MIG profile for {asked} (it has {known})"
         return Fit(want, None, 0, why, "gpuOperator.sharing: timeSlicing, or another GPU")
-    room = room_of(kind.gpu, wants.slices if sliced else 0)
+    room = room_of(kind.gpu, mig)
     reasons: list[Fit] = []
     for precision, gpus, profile in candidates(want, small=small):
         fit = _try(want, kind, room, precision, gpus, profile, concurrency, beside, sliced)
@@ -154,8 +158,11 @@ def _try(
     if not gpu.has(precision):
         why = f"{precision} is not in the hardware of {gpu.name} (capability {gpu.capability})"
         return Fit(want, None, room.bytes, why, "a GPU from L4 on has fp8, from A10G on bf16")
-    if gpus > kind.gpus or (sliced and gpus > 1):
-        why = f"it takes {gpus} GPUs together, {kind.name} has {1 if sliced else kind.gpus}"
+    if sliced and gpus > 1:
+        why = f"it takes {gpus} GPUs together, MIG slices do not work together"
+        return Fit(want, None, room.bytes, why, "gpuOperator.sharing: none")
+    if gpus > kind.gpus:
+        why = f"it takes {gpus} GPUs together, {kind.name} has {kind.gpus}"
         return Fit(want, None, room.bytes, why, f"a node type with {gpus} GPUs")
     need = need_of(
         model,
@@ -170,14 +177,29 @@ def _try(
     if need.bytes <= left:
         return Fit(want, need, left)
     why = f"{precision} needs {gib(need.bytes)} on each GPU, {room.name} has {gib(left)}"
+    return Fit(want, need, left, why, _hint(want, need, left, concurrency, beside))
+
+
+def _hint(want: Want, need: Need, left: int, concurrency: int, beside: int) -> str:
+    """Return the setting with which the model would fit, where there is one."""
     longest = kv_tokens(need, left) // max(1, concurrency) // 1024 * 1024
     if longest >= 2048:
-        hint = f"models.{want.role}.maxModelLength: {longest} would fit"
-    elif beside:
-        hint = "one more GPU, or a GPU with more memory for its neighbour and itself"
-    else:
-        hint = "a larger GPU, a smaller precision, or more GPUs for it"
-    return Fit(want, need, left, why, hint)
+        return f"models.{want.role}.maxModelLength: {longest} would fit"
+    if beside:
+        return "one more GPU, or a GPU with more memory for its neighbour and itself"
+    more = sorted(each for each in profiles_of(want) if each[1] > need.gpus)
+    for precision, gpus, profile in sorted(more, key=lambda each: each[1]):
+        split = need_of(need.model, precision, gpus, 8192)
+        if split.bytes <= left:
+            return f"models.{want.role}.gpus: {gpus} (profile {profile}) on a node with so many"
+    return "a GPU with more memory"
+
+
+def mig_of(wants: Wants, kind: NodeType) -> str | None:
+    """Return the MIG profile into which the GPUs of a node are cut; None where they are not."""
+    if wants.sharing != "mig":
+        return None
+    return kind.gpu.mig_profile(wants.mig_profile, wants.slices)
 
 
 def place(
@@ -229,7 +251,8 @@ def _telling(fit: Fit) -> tuple[bool, int]:
 
 def _slots(wants: Wants, kind: NodeType) -> int:
     if wants.sharing == "mig":
-        return wants.slices if wants.slices in kind.gpu.mig else 1  # fit_of refuses it
+        mig = mig_of(wants, kind)
+        return kind.gpu.mig[mig][0] if mig else 1  # fit_of refuses it
     return wants.slices if wants.sharing == "timeSlicing" else 1
 
 
@@ -275,12 +298,12 @@ def _host_lack(want: Want, node: Node) -> tuple[str, str] | None:
     model = want.model
     assert model is not None
     cpus, memory = usable_cpus(node.kind), usable_memory_gib(node.kind)
-    if node.cpus + model.cpus > cpus:
-        why = f"it asks for {model.cpus:g} cores, {node.kind.name} has {cpus - node.cpus:.1f} left"
+    if node.cpus + want.cpus > cpus:
+        why = f"it asks for {want.cpus:g} cores, {node.kind.name} has {cpus - node.cpus:.1f} left"
         return why, "a node type with more vCPUs"
-    if node.memory_gib + model.memory_gib > memory:
+    if node.memory_gib + want.memory_gib > memory:
         left = memory - node.memory_gib
-        why = f"it asks for {model.memory_gib:g} GiB, {node.kind.name} has {left:.1f} GiB left"
+        why = f"it asks for {want.memory_gib:g} GiB, {node.kind.name} has {left:.1f} GiB left"
         return why, "a node type with more memory"
     disk = disk_gb(node.image_gb + model.image_gb)
     if disk > node.disk_gb:
@@ -293,8 +316,8 @@ def _take(node: Node, placed: Placed) -> None:
     model = placed.need.model
     for gpu in placed.gpus:
         node.gpus[gpu].append(placed.need.bytes)
-    node.cpus += model.cpus
-    node.memory_gib += model.memory_gib
+    node.cpus += placed.want.cpus
+    node.memory_gib += placed.want.memory_gib
     node.image_gb += model.image_gb
 
 

@@ -15,13 +15,15 @@ from stackyard.planner.placing import (
     cache_gib,
     disk_gb,
     fit_of,
+    mig_of,
     place,
+    profiles_of,
     smallest_pool,
 )
 from stackyard.planner.prices import Prices
-from stackyard.planner.sharing import cautions_of_sharing
+from stackyard.planner.sharing import cautions_of_sharing, memory_settings
 from stackyard.planner.upkeep import Outage, outages
-from stackyard.planner.wants import DISK_MIBS, Wants, gib
+from stackyard.planner.wants import DISK_MIBS, Wants, gib, profile_parts
 
 Verdict = Literal["fits", "does not fit", "unknown", "nothing to place"]
 NETWORK_MBPS = 1000.0
@@ -84,12 +86,23 @@ class Plan:
         missing = sorted({name for name in names if name not in known})
         return sum(known.get(name, 0.0) for name in names), missing
 
+    def settings(self) -> list[str]:
+        """Return the settings without which something else is deployed than was planned."""
+        said = [
+            f"models.{each.want.role}.profile: {each.need.profile}"
+            for each in self.placement.placed
+            if each.need.profile and each.want.profile is None and len(profiles_of(each.want)) > 1
+        ]
+        if self.wants.sharing == "timeSlicing":
+            said += memory_settings(self.placement)
+        return said
+
     def room_for(self, placed: Placed) -> int:
         """Return the bytes that a placed model may take: the room less what its neighbours need."""
         node = self.placement.nodes[placed.node]
-        mig = self.wants.sharing == "mig"
-        room = room_of(node.kind.gpu, self.wants.slices if mig else 0).bytes
-        if mig:
+        mig = mig_of(self.wants, node.kind)
+        room = room_of(node.kind.gpu, mig).bytes
+        if mig is not None:
             return room
         beside = sum(
             other.need.bytes
@@ -128,12 +141,12 @@ def make_plan(
         for want in wants.models
         if want.model is None
     ]
-    wrong = [*_cache_problems(placement)]
+    wrong = [*_profile_problems(wants), *_cache_problems(placement)]
     if nodes is None:
         wrong += _fallback_problems(wants, concurrency)
     disk_mibs = min((pool.disk_throughput for pool in wants.pools), default=DISK_MIBS)
     speeds = Speeds(network_mbps, disk_mibs)
-    shipped = all("NVIDIA" in pool.ami for pool in wants.pools) and wants.cluster == "eks"
+    shipped = wants.driver_there
     carrying = sorted({each.node for each in placement.placed})
     used = [placement.nodes[number] for number in carrying]
     verdict = _verdict(wants, supply, placement, wrong, open_questions)
@@ -209,6 +222,14 @@ def _fallback_problems(wants: Wants, concurrency: int) -> list[str]:
                         f"{fit.why_not}"
                     )
     return problems
+
+
+def _profile_problems(wants: Wants) -> list[str]:
+    return [
+        f"models.{want.role}.profile is {want.profile}, models.{want.role}.gpus is {want.gpus or 1}"
+        for want in wants.models
+        if (profile_parts(want.profile)[1] or want.gpus or 1) != (want.gpus or 1)
+    ]
 
 
 def _cache_problems(placement: Placement) -> list[str]:

@@ -15,6 +15,30 @@ def memory_fraction(gpu: Gpu, beside: int) -> float:
     return math.floor((UTILIZATION - beside / seen) * 100) / 100
 
 
+def memory_settings(placement: Placement) -> list[str]:
+    """Return the settings that tell each language model its part of a shared GPU.
+
+    Left out where the stack says as much or less. Without it vLLM takes UTILIZATION of the whole, or refuses to start beside its neighbours.
+    """
+    groups: dict[tuple[int, int], list[Placed]] = {}
+    for each in placement.placed:
+        if len(each.gpus) == 1:
+            groups.setdefault((each.node, each.gpus[0]), []).append(each)
+    said = []
+    for (node, _), group in groups.items():
+        llm = next((each for each in group if each.need.kv_token_bytes), None)
+        if llm is not None and len(group) > 1:
+            beside = sum(each.need.bytes for each in group if each is not llm)
+            fraction = memory_fraction(placement.nodes[node].kind.gpu, beside)
+            if llm.want.told_fraction is not None and llm.want.told_fraction <= fraction:
+                continue
+            said.append(
+                f"models.{llm.want.role}.environment.NIM_PASSTHROUGH_ARGS: "
+                f"--gpu-memory-utilization {fraction:.2f}"
+            )
+    return said
+
+
 def cautions_of_sharing(wants: Wants, placement: Placement) -> Iterator[str]:
     """Yield what a reader must know before GPUs are shared."""
     if wants.sharing == "mig":
@@ -23,21 +47,6 @@ def cautions_of_sharing(wants: Wants, placement: Placement) -> Iterator[str]:
         return
     if wants.sharing == "none":
         return
-    groups: dict[tuple[int, int], list[Placed]] = {}
-    for each in placement.placed:
-        if len(each.gpus) == 1:
-            groups.setdefault((each.node, each.gpus[0]), []).append(each)
-    for (node, gpu), group in groups.items():
-        kind = placement.nodes[node].kind.gpu
-        llm = next((each for each in group if each.need.kv_token_bytes), None)
-        if llm is not None and len(group) > 1:
-            beside = sum(each.need.bytes for each in group if each is not llm)
-            fraction = memory_fraction(kind, beside)
-            yield (
-                f"{llm.want.role} on node {node + 1}, GPU {gpu} must be told its part, or it takes "
-                f"{UTILIZATION:.0%} of the GPU: "
-                f"NIM_PASSTHROUGH_ARGS=--gpu-memory-utilization {fraction:.2f}"
-            )
     yield (
         "time slicing has no memory isolation: whoever allocates past the end gets CUDA out of "
         "memory, and it may be the one that kept to its part"

@@ -5,7 +5,14 @@ from typing import Any
 
 from stackyard.planner.facts import GB, MIB
 from stackyard.planner.memory import Need, kv_tokens, room_of
-from stackyard.planner.placing import Fit, Placed, cache_gib, usable_cpus, usable_memory_gib
+from stackyard.planner.placing import (
+    Fit,
+    Placed,
+    cache_gib,
+    mig_of,
+    usable_cpus,
+    usable_memory_gib,
+)
 from stackyard.planner.plan import Plan, node_disk_gb
 from stackyard.planner.wants import gib
 
@@ -22,6 +29,8 @@ def first_lines(plan: Plan) -> Iterator[str]:
             f"  {placed.want.role}: {placed.need.model.name}, {label(placed.need)}, "
             f"{gib(placed.need.bytes)} on GPU {where} of node {placed.node + 1} ({node.kind.name})"
         )
+    for setting in plan.settings():
+        yield f"    set {setting}"
     for fit in plan.placement.unplaced:
         yield f"  {fit.want.role}: {fit.want.asked} has no place: {fit.why_not}"
         if fit.hint:
@@ -89,11 +98,11 @@ def _arithmetic(plan: Plan, placed: Placed) -> Iterator[str]:
     for term in placed.need.terms:
         yield f"  {term.name:<13}{gib(term.bytes):>10}  {term.how}"
     yield f"  {'sum':<13}{gib(placed.need.bytes):>10}"
-    mig = plan.wants.sharing == "mig"
-    for term in room_of(node.kind.gpu, plan.wants.slices if mig else 0).terms:
+    whole = room_of(node.kind.gpu, mig_of(plan.wants, node.kind))
+    for term in whole.terms:
         yield f"  {term.name:<13}{gib(term.bytes):>10}  {term.how}"
     left = plan.room_for(placed)
-    beside = room_of(node.kind.gpu, plan.wants.slices if mig else 0).bytes - left
+    beside = whole.bytes - left
     if beside:
         yield f"  {'neighbours':<13}{gib(-beside):>10}  on the same GPU"
     yield f"  {'room':<13}{gib(left):>10}"
@@ -107,19 +116,6 @@ def _arithmetic(plan: Plan, placed: Placed) -> Iterator[str]:
         f"  weights {weights / GB:.1f} GB, volume {cache_gib(placed.need)} GiB or more, "
         f"image {placed.need.model.image_gb:g} GB"
     )
-    if settings := settings_of(placed):
-        yield f"  settings: {settings}"
-
-
-def settings_of(placed: Placed) -> str:
-    """Return the settings that make the deployed model the planned one."""
-    role = f"models.{placed.want.role}"
-    said = []
-    if placed.need.profile and placed.want.profile is None:
-        said.append(f"{role}.profile: {placed.need.profile}")
-    if placed.need.gpus > 1 and placed.want.gpus is None:
-        said.append(f"{role}.gpus: {placed.need.gpus}")
-    return ", ".join(said)
 
 
 def _hosts(plan: Plan) -> Iterator[str]:
@@ -238,6 +234,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             }
             for each in plan.outages
         ],
+        "settings": plan.settings(),
         "cautions": list(plan.cautions),
         "costPerHour": None
         if cost is None or plan.prices is None

@@ -13,9 +13,15 @@ from stackyard.planner.facts import GIB, PRECISIONS, Model, model_named
 
 ROLES = ("llm", "embedding", "ranking")
 PROFILE = re.compile(r"(?P<engine>\w+?)-(?P<precision>[a-z]+\d+)-tp(?P<gpus>\d+)(-pp\d+)?(-lora)?")
+FRACTION = re.compile(r"--gpu-memory-utilization[ =]([0-9.]*[0-9])")
 UNITS = {"Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 DISK_GB = 200  # of a GPU node where the pool does not say
-DISK_MIBS = 125  # gp3's throughput where the pool does not say
+DISK_MIBS = 600  # its throughput, where the pool does not say
+
+# what the pods ask for where the settings do not say, of the language model and of the others
+# (infra/models/nim.py)
+CPUS = {True: 4.0, False: 2.0}
+MEMORY_GIB = {True: 24.0, False: 8.0}
 
 # a setting that `pulumi config set --path` wrote may be a text
 Number = Annotated[int, BeforeValidator(lambda value: int(str(value)))]
@@ -40,6 +46,9 @@ class RoleSettings(Read):
     profile: str | None = None
     max_model_length: Number | None = Field(default=None, ge=1)
     cache_storage: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    environment: dict[str, str] = {}
     replicas: Number = Field(default=1, ge=0)
 
 
@@ -52,10 +61,9 @@ class PoolSettings(Read):
     min: Number | None = None
     desired: Number | None = None
     max: Number | None = None
-    capacity: str = "onDemand"
+    capacity: str = "on-demand"
     disk_gb: Number = DISK_GB
     disk_throughput: Number = DISK_MIBS
-    ami: str = "AL2023_x86_64_NVIDIA"
 
     @property
     def nodes(self) -> int:
@@ -64,10 +72,17 @@ class PoolSettings(Read):
         return max(given, default=1)
 
 
+class NodesRead(Read):
+    """`cluster.gpu`."""
+
+    preinstalled: str = "nothing"
+
+
 class ClusterRead(Read):
     """`cluster`."""
 
     kind: Literal["eks", "existing", "local"] = "local"
+    gpu: NodesRead = NodesRead()
     gpu_pools: list[PoolSettings] = []
 
 
@@ -76,6 +91,7 @@ class OperatorSettings(Read):
 
     sharing: Literal["none", "timeSlicing", "mig"] = "none"
     slices: Number | None = Field(default=None, ge=1, le=48)
+    mig_profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,9 @@ class Want:
     precision: str | None  # of the profile, where its name says one
     context: int | None
     cache_bytes: int | None
+    cpus: float  # that its pod asks for
+    memory_gib: float
+    told_fraction: float | None = None  # vLLM's --gpu-memory-utilization, where the stack sets it
     replicas: int = 1
 
 
@@ -101,7 +120,9 @@ class Wants:
     models: tuple[Want, ...]
     pools: tuple[PoolSettings, ...]
     sharing: Literal["none", "timeSlicing", "mig"]
-    slices: int
+    slices: int  # pods a GPU, or MIG slices where no profile is named
+    mig_profile: str | None
+    driver_there: bool  # the nodes come with the driver
     elsewhere: Mapping[str, str]  # role -> where it is served without GPUs of the cluster
 
 
@@ -130,22 +151,28 @@ def read_wants(settings: Mapping[str, object]) -> Wants:
         tuple(cluster.gpu_pools),
         operator.sharing,
         operator.slices or (1 if operator.sharing == "none" else max(2, len(wants))),
+        operator.mig_profile.removeprefix("all-") if operator.mig_profile else None,
+        cluster.kind == "eks" or cluster.gpu.preinstalled != "nothing",
         elsewhere,
     )
 
 
 def _want(role: str, read: RoleSettings) -> Want:
     model = model_named(read.model, read.image, role)
-    precision, gpus = profile_parts(read.profile)
+    precision, _ = profile_parts(read.profile)
+    told = FRACTION.search(read.environment.get("NIM_PASSTHROUGH_ARGS", ""))
     return Want(
         role,
         model,
         read.model or read.image or (model.name if model else role),
-        read.gpus or gpus,
+        read.gpus,
         read.profile,
         precision,
         read.max_model_length,
         quantity_bytes(read.cache_storage) if read.cache_storage else None,
+        cores(read.cpu) if read.cpu else CPUS[role == "llm"],
+        quantity_bytes(read.memory) / GIB if read.memory else MEMORY_GIB[role == "llm"],
+        float(told[1]) if told else None,
         read.replicas,
     )
 
@@ -165,6 +192,15 @@ def quantity_bytes(text: str) -> int:
         message = f"{text!r} is not a size: a number and Mi, Gi or Ti"
         raise Trouble(message, "for example 50Gi")
     return int(match[1]) * UNITS[match[2]]
+
+
+def cores(text: str) -> float:
+    """Return the cores of a quantity such as 2, 1.5 or 500m. Raises Trouble where it is none."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(m?)", text)
+    if match is None:
+        message = f"{text!r} is not a number of cores"
+        raise Trouble(message, "for example 4 or 500m")
+    return float(match[1]) / (1000 if match[2] else 1)
 
 
 def _part(settings: Mapping[str, object], name: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ import yaml
 from tests.stackyard.conftest import Invoke
 from tests.stackyard.fake_tools import FakeTools
 
-POOL = {"name": "gpu", "instanceTypes": ["g6e.2xlarge"], "max": 1, "diskThroughput": 600}
+POOL = {"name": "gpu", "instanceTypes": ["g6e.4xlarge"], "max": 1, "diskThroughput": 600}
 EKS = {
     "stackyard:cluster": {"kind": "eks", "gpuPools": [POOL]},
     "stackyard:models": {"kind": "nim", "llm": {"maxModelLength": 8192}},
@@ -49,7 +49,7 @@ def test_json_has_the_verdict(eks: Path, invoke: Invoke) -> None:
     read = json.loads(invoke("plan", "--stack", "eks", "--json").stdout)
 
     assert read["verdict"] == "fits"
-    assert read["nodes"][0]["type"] == "g6e.2xlarge"
+    assert read["nodes"][0]["type"] == "g6e.4xlarge"
 
 
 def test_other_nodes_can_be_tried_without_changing_the_settings(eks: Path, invoke: Invoke) -> None:
@@ -71,7 +71,7 @@ def test_a_price_file_gives_the_cost_with_its_day(
     prices = tmp_path / "prices.yaml"
     prices.write_text(
         "date: 2026-11-26\ncurrency: EUR\nregion: eu-west-1\nsource: list\n"
-        "perHour: {g6e.2xlarge: 2.5}\n"
+        "perHour: {g6e.4xlarge: 2.5}\n"
     )
 
     done = invoke("plan", "--stack", "eks", "--prices", prices)

@@ -21,4 +21,4 @@ def test_the_price_file_of_the_guide_is_one(tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(block)
 
-    assert read_prices(file).per_hour["g6e.2xlarge"] == 2.24
+    assert read_prices(file).per_hour["g6e.4xlarge"] == 3.00

@@ -37,7 +37,7 @@ def test_two_gpus_halve_weights_and_cache_and_add_the_collectives() -> None:
 
 
 def test_a_mig_slice_has_the_memory_of_its_profile() -> None:
-    room = room_of(gpus()["H100-80GB"], slices=7)
+    room = room_of(gpus()["H100-80GB"], mig="1g.10gb")
 
     assert room.name == "H100-80GB MIG 1g.10gb"
     assert room.bytes == round(9.75 * GIB) - round(round(9.75 * GIB) * 0.1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stackyard.errors import Trouble
 from stackyard.planner.facts import gpu_named, model_named, node_types
-from stackyard.planner.memory import room_of
+from stackyard.planner.memory import DRIVER_BYTES, room_of
 from stackyard.planner.placing import place, usable_cpus, usable_memory_gib
 from stackyard.planner.plan import Plan, Supply, make_plan
 from stackyard.planner.show import as_json, first_lines, lines
@@ -49,7 +49,7 @@ def test_pinned_to_16_bit_the_full_stack_does_not_share_24_gb() -> None:
 
 
 def test_the_full_stack_shares_one_l40s_in_16_bit() -> None:
-    plan = plan_of(settings("g6e.2xlarge", sharing=SHARED))
+    plan = plan_of(settings("g6e.4xlarge", sharing=SHARED))
 
     assert plan.verdict == "fits"
     assert plan.placement.placed[0].need.precision == "bf16"
@@ -91,7 +91,7 @@ def test_more_requests_at_once_need_more_room() -> None:
 
 
 def test_70b_takes_two_gpus_together_on_a_node_that_has_them() -> None:
-    given = settings("p5.48xlarge", model="meta/llama-3.3-70b-instruct")
+    given = settings("p5.48xlarge", model="meta/llama-3.3-70b-instruct", gpus=2)
 
     placed = plan_of(given).placement.placed[0]
 
@@ -100,13 +100,28 @@ def test_70b_takes_two_gpus_together_on_a_node_that_has_them() -> None:
 
 
 def test_70b_does_not_fit_on_nodes_of_one_gpu_however_many() -> None:
-    given = settings("p5.4xlarge", nodes=4, model="meta/llama-3.3-70b-instruct")
+    given = settings("p5.4xlarge", nodes=4, model="meta/llama-3.3-70b-instruct", gpus=2)
 
     assert why(plan_of(given))["llm"] == "it takes 2 GPUs together, p5.4xlarge has 1"
 
 
+def test_70b_on_the_one_gpu_that_is_the_default_names_the_setting_that_would_do() -> None:
+    plan = plan_of(settings("p5.48xlarge", model="meta/llama-3.3-70b-instruct"))
+
+    assert "models.llm.gpus: 2 (profile vllm-bf16-tp2-pp1)" in "\n".join(first_lines(plan))
+
+
+def test_a_profile_for_another_number_of_gpus_is_a_problem() -> None:
+    given = settings("p5.48xlarge", model="meta/llama-3.3-70b-instruct")
+    given["models"]["llm"]["profile"] = "vllm-bf16-tp4-pp1"  # type: ignore[index]
+
+    assert plan_of(given).problems == (
+        "models.llm.profile is vllm-bf16-tp4-pp1, models.llm.gpus is 1",
+    )
+
+
 def test_an_instance_type_to_fall_back_on_must_fit_too() -> None:
-    plan = plan_of(settings("g6e.2xlarge", "g6.xlarge", sharing=SHARED))
+    plan = plan_of(settings("g6e.4xlarge", "g6.xlarge", sharing=SHARED))
 
     assert plan.verdict == "does not fit"
     assert plan.problems[0].startswith("pool gpu may get g6.xlarge, where llm does not fit")
@@ -118,8 +133,14 @@ def test_too_few_cores_are_a_reason() -> None:
     assert why(plan)["llm"] == "it asks for 4 cores, g6e.xlarge has 3.6 left"
 
 
+def test_what_a_pod_asks_for_is_a_setting() -> None:
+    given = settings("g6e.xlarge", nodes=3, cpu="3500m", memory="20Gi")
+
+    assert plan_of(given).verdict == "fits"
+
+
 def test_a_disk_that_is_too_small_for_the_images_is_a_reason() -> None:
-    given = settings("g6e.2xlarge", sharing=SHARED)
+    given = settings("g6e.4xlarge", sharing=SHARED)
     given["cluster"]["gpuPools"][0]["diskGb"] = 50  # type: ignore[index]
 
     assert why(plan_of(given))["llm"] == "the images take 58 GB on the node's disk of 50 GB"
@@ -136,14 +157,14 @@ def test_a_volume_that_is_too_small_for_the_weights_is_a_reason() -> None:
 
 
 def test_mig_gives_each_model_a_slice_of_its_own() -> None:
-    plan = plan_of(settings("p5.4xlarge", sharing={"sharing": "mig", "slices": 3}))
+    plan = plan_of(settings("p5.4xlarge", sharing={"sharing": "mig", "migProfile": "all-2g.20gb"}))
 
     assert plan.verdict == "fits"
     assert plan.placement.placed[0].need.bytes <= plan.room_for(plan.placement.placed[0])
 
 
 def test_a_model_larger_than_its_slice_does_not_fit() -> None:
-    plan = plan_of(settings("p5.4xlarge", sharing={"sharing": "mig", "slices": 7}))
+    plan = plan_of(settings("p5.4xlarge", sharing={"sharing": "mig", "migProfile": "all-1g.10gb"}))
 
     assert "H100-80GB MIG 1g.10gb has 8.8 GiB" in why(plan)["llm"]
 
@@ -151,14 +172,33 @@ def test_a_model_larger_than_its_slice_does_not_fit() -> None:
 def test_a_gpu_without_mig_cannot_be_cut() -> None:
     plan = plan_of(settings("g6e.2xlarge", sharing={"sharing": "mig", "slices": 3}))
 
-    assert why(plan)["llm"] == "L40S has no MIG of 3 slices (it has none)"
+    assert why(plan)["llm"] == "L40S has no MIG profile for 3 slices (it has none)"
 
 
 def test_time_slicing_says_that_it_isolates_no_memory_and_how_to_divide_it() -> None:
-    said = "\n".join(plan_of(settings("g6e.2xlarge", sharing=SHARED)).cautions)
+    plan = plan_of(settings("g6e.4xlarge", sharing=SHARED))
 
-    assert "time slicing has no memory isolation" in said
-    assert "NIM_PASSTHROUGH_ARGS=--gpu-memory-utilization 0.73" in said
+    assert "time slicing has no memory isolation" in "\n".join(plan.cautions)
+    assert plan.settings()[-1] == (
+        "models.llm.environment.NIM_PASSTHROUGH_ARGS: --gpu-memory-utilization 0.73"
+    )
+
+
+def test_the_part_of_a_shared_gpu_that_vllm_is_told_is_no_more_than_its_room() -> None:
+    plan = plan_of(settings("g6e.4xlarge", sharing=SHARED))
+    llm = plan.placement.placed[0]
+
+    fraction = float(plan.settings()[-1].split()[-1])
+
+    seen = 46068 * 2**20 - DRIVER_BYTES
+    assert llm.need.bytes <= fraction * seen <= plan.room_for(llm)
+
+
+def test_a_part_that_the_stack_sets_already_is_not_asked_for_again() -> None:
+    arguments = {"NIM_PASSTHROUGH_ARGS": "--gpu-memory-utilization 0.70"}
+    given = settings("g6e.4xlarge", sharing=SHARED, environment=arguments)
+
+    assert plan_of(given).settings() == ["models.llm.profile: vllm-bf16-tp1-pp1"]
 
 
 def test_slots_on_several_gpus_may_land_on_one() -> None:
@@ -211,8 +251,8 @@ def test_a_wrong_value_is_named_with_its_setting() -> None:
 
 
 def test_the_deploy_is_summed_from_bytes_and_slower_on_a_slow_line() -> None:
-    fast = plan_of(settings("g6e.2xlarge", sharing=SHARED))
-    slow = plan_of(settings("g6e.2xlarge", sharing=SHARED), network_mbps=100)
+    fast = plan_of(settings("g6e.4xlarge", sharing=SHARED))
+    slow = plan_of(settings("g6e.4xlarge", sharing=SHARED), network_mbps=100)
 
     assert [stage.name for stage in fast.stages] == [
         *("cluster", "nodes", "driver", "image pull", "weights", "load", "warm-up")
@@ -231,15 +271,15 @@ def test_what_does_not_fit_has_no_time_and_no_outage() -> None:
 
 
 def test_a_spare_shortens_a_drain_by_the_boot_of_a_node() -> None:
-    drain = plan_of(settings("g6e.2xlarge", sharing=SHARED)).outages[0]
+    drain = plan_of(settings("g6e.4xlarge", sharing=SHARED)).outages[0]
 
     assert drain.event == "drain"
     assert drain.seconds - drain.with_spare_seconds == pytest.approx(300)
-    assert drain.spare == "1 more g6e.2xlarge in the volume's zone"
+    assert drain.spare == "1 more g6e.4xlarge in the volume's zone"
 
 
 def test_json_and_text_say_the_same() -> None:
-    plan = plan_of(settings("g6e.2xlarge", sharing=SHARED))
+    plan = plan_of(settings("g6e.4xlarge", sharing=SHARED))
 
     read = as_json(plan)
 
