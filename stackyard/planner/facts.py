@@ -74,7 +74,6 @@ class Model(Fact):
     role: str
     parameters: Count
     source: str
-    image: str = ""
     layers: int = 0
     kv_heads: int = 0
     head_dim: int = 0

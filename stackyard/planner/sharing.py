@@ -18,7 +18,8 @@ def memory_fraction(gpu: Gpu, beside: int) -> float:
 def memory_settings(placement: Placement) -> list[str]:
     """Return the settings that tell each language model its part of a shared GPU.
 
-    Left out where the stack says as much or less. Without it vLLM takes UTILIZATION of the whole, or refuses to start beside its neighbours.
+    Left out where the stack says as much or less. Untold, vLLM takes UTILIZATION of the whole, or
+    refuses to start beside its neighbours.
     """
     groups: dict[tuple[int, int], list[Placed]] = {}
     for each in placement.placed:
