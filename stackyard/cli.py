@@ -66,6 +66,7 @@ for verb in (
     accept.accept,
     serve.serve,
     doctor.doctor,
+    shell.url,
     shell.key,
     shell.env,
     shell.tools,

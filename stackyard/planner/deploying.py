@@ -16,8 +16,8 @@ WARM_UP = 90  # torch.compile and CUDA graphs: 55 s of compiling for 70B in vllm
 DRIVER_GB = 1.0  # the driver container
 OPERATOR_GB = 1.2  # operator, toolkit, device plugin, DCGM exporter, NFD
 UNPACKED = 1.5  # unpacked bytes of an image for each compressed one, written beside them
-# Host to device from ordinary memory, bytes a second: slower than any PCIe 4 x16 link, and no
-# weight comes from a disk that fast (bench/gpu_facts.py measures a device).
+# Host to device from ordinary memory, bytes a second: half of the 8.2e9 of an H100 on PCIe 5 x16
+# (bench/results/gpu-h100.json), for the narrower links of the other GPUs.
 TO_DEVICE = 4e9
 CACHE_MIBS = 125  # gp3's throughput of the model's volume
 

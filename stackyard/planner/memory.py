@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from stackyard.planner.facts import GIB, Gpu, Model
+from stackyard.planner.facts import GIB, MIB, Gpu, Model
 
-# What the driver keeps of memory.total: 24564 MiB of an RTX 4090 are 23.55 GiB to CUDA, 81559 MiB
-# of an H100 are 79.22 (the logs of vllm-project/vllm issues 10517, 11550 and pull 10511).
-DRIVER_BYTES = round(0.45 * GIB)
+# What the driver keeps of memory.total: 480 MiB of an H100 (bench/results/gpu-h100.json), 0.41 to
+# 0.44 GiB of 24 and 80 GB GPUs in the logs of vllm-project/vllm issues 10517, 11550, pull 10511.
+DRIVER_BYTES = 480 * MIB
 # vLLM fills this part of what CUDA sees (its default was 0.90, later 0.92); the rest is for what
 # its profiling does not see, CUDA graphs among it.
 UTILIZATION = 0.90
-# The CUDA context and the kernels that PyTorch and vLLM load: 0.35 to 1.8 GiB in the same logs.
-CONTEXT_BYTES = round(0.6 * GIB)
+# The CUDA context and the kernels that PyTorch loads: 0.51 GiB bare, 0.75 with an 8B model on an
+# H100 (bench/results/gpu-h100*.json); 0.35 to 1.8 GiB in the same logs.
+CONTEXT_BYTES = round(0.75 * GIB)
 # NCCL's buffers on each of several GPUs: 1.8 GiB more in vllm-project/vllm pull 10511 at two GPUs,
 # less in later releases.
 COLLECTIVE_BYTES = round(1.0 * GIB)

@@ -80,10 +80,12 @@ def test_what_is_left_for_the_cache_is_met(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "kvTokens" in case], ids=name_of)
-def test_the_tokens_that_the_cache_holds_are_met(case: dict[str, Any]) -> None:
+def test_the_tokens_that_the_cache_holds_are_met_to_a_gib(case: dict[str, Any]) -> None:
     need, room = worked(case)
 
-    assert kv_tokens(need, room) == pytest.approx(case["kvTokens"], rel=case["within"])
+    careful_gib = (case["kvTokens"] - kv_tokens(need, room)) * need.kv_token_bytes / GIB
+
+    assert -0.5 <= careful_gib <= 1.0
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "tokensOfGib" in case], ids=name_of)

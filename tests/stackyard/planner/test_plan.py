@@ -45,7 +45,7 @@ def test_pinned_to_16_bit_the_full_stack_does_not_share_24_gb() -> None:
     plan = plan_of(settings("g6.4xlarge", sharing=SHARED, profile="vllm-bf16-tp1-pp1"))
 
     assert plan.verdict == "does not fit"
-    assert why(plan)["embedding"] == "fp16 needs 3.6 GiB on each GPU, L4 has 2.6 GiB"
+    assert why(plan)["embedding"] == "fp16 needs 3.6 GiB on each GPU, L4 has 2.5 GiB"
 
 
 def test_the_full_stack_shares_one_l40s_in_16_bit() -> None:
@@ -75,12 +75,12 @@ def test_a_context_that_is_too_long_names_the_longest_that_fits() -> None:
     plan = plan_of(settings("g5.2xlarge", nodes=3, maxModelLength=131072))
 
     assert plan.verdict == "does not fit"
-    assert "models.llm.maxModelLength: 29696 would fit" in "\n".join(first_lines(plan))
+    assert "models.llm.maxModelLength: 27648 would fit" in "\n".join(first_lines(plan))
 
 
 def test_the_length_that_is_named_does_fit() -> None:
-    assert plan_of(settings("g5.2xlarge", nodes=3, maxModelLength=29696)).verdict == "fits"
-    assert plan_of(settings("g5.2xlarge", nodes=3, maxModelLength=30720)).verdict != "fits"
+    assert plan_of(settings("g5.2xlarge", nodes=3, maxModelLength=27648)).verdict == "fits"
+    assert plan_of(settings("g5.2xlarge", nodes=3, maxModelLength=28672)).verdict != "fits"
 
 
 def test_more_requests_at_once_need_more_room() -> None:
