@@ -105,7 +105,9 @@ def images_of(
         else None
     )
     pinned: dict[str, str] = getattr(catalog, "NIM", {})
+    operator: dict[str, str] = getattr(catalog, "GPU_OPERATOR_IMAGES", {})
     public = {"qdrant": catalog.QDRANT}
+    public |= {key: operator[key] for key in _operator_keys(stack, wants) if key in operator}
     for want in wants.models:
         image = _role(stack, want.role).get("image") or pinned.get(want.role)
         if image:
@@ -118,6 +120,21 @@ def images_of(
         name = parse(f"{host}/x").host
         credentials[name] = Credentials(str(registry_settings["username"]), password)
     return references, credentials, key
+
+
+def _operator_keys(stack: Stack, wants: Wants) -> tuple[str, ...]:
+    """Return the images of the GPU operator that the nodes pull; none where it is not installed.
+
+    The driver's is left out: its tag ends in the node's system, which only the node knows.
+    """
+    given = stack.settings.get("gpuOperator")
+    mode = given.get("mode") if isinstance(given, dict) else None
+    gpu = stack.cluster_setting("gpu")
+    there = gpu.get("preinstalled", "nothing") if isinstance(gpu, dict) else "nothing"
+    if not wants.models or mode in ("adopt", "none") or there == "operator":
+        return ()
+    toolkit = ("toolkit",) if wants.cluster == "existing" and there != "driver-and-toolkit" else ()
+    return ("operator", "devicePlugin", "dcgmExporter", "node-feature-discovery", *toolkit)
 
 
 def _secret(stack: Stack, name: str) -> str | None:

@@ -21,7 +21,11 @@ from stackyard.planner.placing import (
     smallest_pool,
 )
 from stackyard.planner.prices import Prices
-from stackyard.planner.sharing import cautions_of_sharing, memory_settings
+from stackyard.planner.sharing import (
+    cautions_of_scheduling,
+    cautions_of_sharing,
+    memory_settings,
+)
 from stackyard.planner.upkeep import Outage, outages
 from stackyard.planner.wants import DISK_MIBS, Wants, gib, profile_parts
 
@@ -162,7 +166,10 @@ def make_plan(
         placement=placement,
         by_node_type=_by_node_type(known, supply, concurrency),
         smallest=_smallest(known, concurrency),
-        cautions=tuple(cautions_of_sharing(wants, placement)),
+        cautions=(
+            *cautions_of_sharing(wants, placement),
+            *cautions_of_scheduling(wants, placement),
+        ),
         stages=tuple(stages),
         outages=tuple(outages(wants, placement.nodes, told, speeds, driver_shipped=shipped)),
         prices=prices,

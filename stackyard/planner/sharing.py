@@ -1,11 +1,11 @@
-"""What can go wrong where models share a GPU, and the setting that divides its memory."""
+"""What can go wrong where models share GPUs or nodes, and the setting that divides a GPU."""
 
 import math
 from collections.abc import Iterator
 
 from stackyard.planner.facts import Gpu
 from stackyard.planner.memory import DRIVER_BYTES, UTILIZATION, room_of
-from stackyard.planner.placing import Placed, Placement
+from stackyard.planner.placing import Placed, Placement, fit_of
 from stackyard.planner.wants import Wants, gib
 
 
@@ -61,6 +61,23 @@ def cautions_of_sharing(wants: Wants, placement: Placement) -> Iterator[str]:
     total = sum(len(node.gpus) for node in placement.nodes)
     if total > 1:
         yield from _worst_group(wants, placement)
+
+
+def cautions_of_scheduling(wants: Wants, placement: Placement) -> Iterator[str]:
+    """Yield the models that another node of the supply would not carry: bytes are not scheduled."""
+    kinds = {node.kind.name: node.kind for node in placement.nodes}
+    for placed in placement.placed:
+        others = [
+            name
+            for name, kind in kinds.items()
+            if name != placement.nodes[placed.node].kind.name
+            and fit_of(placed.want, kind, wants).why_not
+        ]
+        if others:
+            yield (
+                f"{placed.want.role} does not fit on {', '.join(others)}: the scheduler counts "
+                "GPUs, not bytes, and may give the larger GPU to another model first"
+            )
 
 
 def _worst_group(wants: Wants, placement: Placement) -> Iterator[str]:

@@ -31,7 +31,7 @@ def first_lines(plan: Plan) -> Iterator[str]:
         )
     for setting in plan.settings():
         yield f"    set {setting}"
-    for fit in plan.placement.unplaced:
+    for fit in plan.placement.unplaced if plan.supply or plan.verdict != "unknown" else ():
         yield f"  {fit.want.role}: {fit.want.asked} has no place: {fit.why_not}"
         if fit.hint:
             yield f"    {fit.hint}"

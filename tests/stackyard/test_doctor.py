@@ -170,6 +170,19 @@ def test_after_up_the_timeline_is_part_of_it_and_what_is_stuck_ends_in_1(
     assert "the NGC key is refused: 401" in done.stdout
 
 
+def test_the_operators_images_are_checked_where_it_is_installed(
+    onprem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ("operator", "toolkit", "devicePlugin", "driver")
+    pinned = {key: f"nvcr.io/nvidia/{key.lower()}:v1" for key in keys}
+    monkeypatch.setattr("infra.catalog.GPU_OPERATOR_IMAGES", pinned, raising=False)
+    stack = Stack("onprem", onprem)
+
+    references, _, _ = images_of(stack, read_wants(stack.settings))
+
+    assert set(references) == {"qdrant", "llm", "operator", "toolkit", "devicePlugin"}
+
+
 def test_a_key_that_is_encrypted_is_had_from_the_engine(
     onprem: Path, tools: FakeTools, stack: Stack
 ) -> None:

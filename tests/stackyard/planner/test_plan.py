@@ -207,6 +207,20 @@ def test_slots_on_several_gpus_may_land_on_one() -> None:
     assert "the scheduler counts slots, not bytes" in "\n".join(plan_of(given).cautions)
 
 
+def test_a_model_that_another_pool_would_not_carry_may_land_there() -> None:
+    given = settings("g6e.2xlarge", maxModelLength=65536)
+    small = {"name": "small", "instanceTypes": ["g5.2xlarge"], "max": 2}
+    given["cluster"]["gpuPools"].append(small)  # type: ignore[index]
+
+    plan = plan_of(given)
+
+    assert plan.verdict == "fits"
+    assert plan.cautions == (
+        "llm does not fit on g5.2xlarge: the scheduler counts GPUs, not bytes, and may give the "
+        "larger GPU to another model first",
+    )
+
+
 def test_a_model_that_nobody_knows_leaves_the_verdict_open() -> None:
     plan = plan_of(settings("g6e.12xlarge", model="acme/own-7b"))
 
