@@ -11,6 +11,8 @@ from stackyard.client import Answer
 from stackyard.cluster import LocalCluster
 from stackyard.engine import Engine, Resource
 from stackyard.errors import Trouble
+from stackyard.planner.show import first_lines
+from stackyard.planning import plan_of
 from stackyard.progress import Stages, Tell
 from stackyard.project import Stack
 from stackyard.serving.processes import is_free
@@ -34,6 +36,7 @@ def bring_up(stack: Stack, stages: Stages, *, with_samples: bool) -> Up:
     """Bring the stack up and ask the sample question."""
     with stages.stage("tools", shows_itself=True) as tell:
         environment = machine.prepare(stack, tell)
+    check_plan(stack, stages)
     engine = Engine(stack, environment)
     with stages.stage("engine") as tell:
         engine.select()
@@ -58,6 +61,20 @@ def bring_up(stack: Stack, stages: Stages, *, with_samples: bool) -> Up:
             with stages.stage("first question"):
                 answer = service.ask(samples.QUESTION)
     return Up(target, progress.changed, answer)
+
+
+def check_plan(stack: Stack, stages: Stages) -> None:
+    """Show the first lines of the plan where models need GPUs, and refuse what cannot fit."""
+    if stack.is_local:
+        return
+    plan = plan_of(stack)
+    if not plan.wants.models:
+        return
+    for line in first_lines(plan):
+        stages.say(line)
+    if plan.verdict == "does not fit":
+        message = f"the models of stack {stack.name} do not fit on its GPUs; nothing was made"
+        raise Trouble(message, f"stackyard plan --stack {stack.name} shows the arithmetic")
 
 
 def wake(stack: Stack, engine: Engine, cluster: LocalCluster, stages: Stages, tell: Tell) -> bool:

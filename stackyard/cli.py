@@ -15,6 +15,7 @@ from stackyard.commands import (
     down,
     ingest,
     logs,
+    plan,
     serve,
     shell,
     status,
@@ -55,6 +56,7 @@ def explained(verb: Callable[P, None]) -> Callable[P, None]:
 
 
 for verb in (
+    plan.plan,
     up.up,
     ask.ask,
     ingest.ingest,

@@ -63,6 +63,13 @@ class Engine:
         read = json.loads(said)
         return read if isinstance(read, dict) else {}
 
+    def secret(self, name: str) -> str | None:
+        """Return a secret of the stack's settings in plain; None where it cannot be had."""
+        try:
+            return self._run("config", "get", f"{NAME}:{name}", stack=True).rstrip("\n") or None
+        except subprocess.CalledProcessError:
+            return None
+
     def resources(self) -> list[Resource]:
         deployment = self._export().get("deployment")
         found = deployment.get("resources") if isinstance(deployment, dict) else None

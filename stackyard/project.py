@@ -35,7 +35,7 @@ class Stack:
             if key.startswith(f"{NAME}:")
         }
 
-    def _cluster_setting(self, name: str) -> object | None:
+    def cluster_setting(self, name: str) -> object | None:
         """Return a member of `cluster`, which may also be written as a key of its own."""
         settings = self.settings
         cluster = settings.get("cluster")
@@ -44,7 +44,7 @@ class Stack:
 
     @property
     def cluster_kind(self) -> str:
-        return str(self._cluster_setting("kind") or "local")
+        return str(self.cluster_setting("kind") or "local")
 
     @property
     def is_local(self) -> bool:
@@ -71,14 +71,14 @@ class Stack:
         """Return the command that means the stack's cluster, whatever the shell's context is."""
         if self.is_local:
             return ["kubectl", "--kubeconfig", str(self.kubeconfig)]
-        kubeconfig = self._cluster_setting("kubeconfig") or "~/.kube/config"
+        kubeconfig = self.cluster_setting("kubeconfig") or "~/.kube/config"
         command = ["kubectl", "--kubeconfig", str(Path(str(kubeconfig)).expanduser())]
-        context = self._cluster_setting("context")
+        context = self.cluster_setting("context")
         return [*command, "--context", str(context)] if context else command
 
     @property
     def base_port(self) -> int:
-        chosen = self._cluster_setting("port")
+        chosen = self.cluster_setting("port")
         if chosen is None:
             return 20000 + 10 * (zlib.crc32(self.name.encode()) % 1000)
         if not isinstance(chosen, int | str) or not str(chosen).isdecimal():

@@ -72,6 +72,10 @@ def pulumi(state: dict[str, Any], arguments: list[str]) -> int:
             stacks[name]["deployment"] = json.load(sys.stdin)["deployment"]
         case ["stack", "rm", *_]:
             del stacks["dev"]
+        case ["config", "get", key, *_] if key in state.get("config", {}):
+            print(state["config"][key])
+        case ["config", "get", *_]:
+            return 255
         case ["cancel", *_]:
             locks = Path(__file__).parents[1] / "pulumi/.pulumi/locks/organization/stackyard/dev"
             for lock in locks.glob("*.json"):

@@ -1,0 +1,1 @@
+"""What `stackyard doctor` looks at, one check a function, one subject a file."""
