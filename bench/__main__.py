@@ -6,6 +6,9 @@ import typer
 from rich.console import Console
 
 from bench.results import keep, record, show
+from stackyard.cli import explained
+
+WIDTH = 150  # of the table where nobody's terminal says it
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
@@ -13,6 +16,7 @@ app = typer.Typer(
 
 
 @app.command()
+@explained
 def engine(
     quick: Annotated[bool, typer.Option("--quick", help="About two minutes; rough.")] = False,
 ) -> None:
@@ -23,6 +27,8 @@ def engine(
     from bench.engine.report import report
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     with console.status("") as status:
 
         def tell(text: str) -> None:
@@ -35,6 +41,7 @@ def engine(
 
 
 @app.command()
+@explained
 def stack(
     stack: Annotated[str, typer.Option("--stack", help="The stack, Pulumi.<stack>.yaml.")] = "dev",
 ) -> None:
@@ -47,6 +54,7 @@ def stack(
 
 
 @app.command()
+@explained
 def serve() -> None:
     """Start a `stackyard serve` of its own and measure it; write serve.json."""
     from bench.stack import measure_serve
@@ -57,6 +65,7 @@ def serve() -> None:
 
 
 @app.command()
+@explained
 def page() -> None:
     """Write the last result into docs/concepts/performance.md."""
     from bench.page import write

@@ -1,7 +1,7 @@
 """A run's outcome to named figures; what was measured in void windows is left out and named."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.engine.measure import Ingestion, Outcome
 from bench.engine.servers import OURS
@@ -39,7 +39,7 @@ def _rates(outcome: Outcome) -> Figures:
         )
 
     found: Figures = {}
-    for server, label in LABELS.items():
+    for server, label in _measured(LABELS, {each.server for each in outcome.windows}):
         found[f"queries_per_second_vs_{label}"] = versus("query", server, _rate)
         found[f"queries_per_second_{label}"] = Figure(
             _numbers(_read(outcome.of("query", server), _rate)), "1/s"
@@ -81,7 +81,7 @@ def _ingestion(outcome: Outcome) -> Figures:
     mine = rates(OURS)
     found = {
         f"chunks_per_second_vs_{label}": Figure(ratios(mine, rates(server)), "x")
-        for server, label in LABELS.items()
+        for server, label in _measured(LABELS, {each.server for each in outcome.ingestions})
     }
     found["chunks_per_second"] = Figure(_numbers(mine), "1/s")
     found["reingest_embedded"] = figure(outcome.reindexed, "texts")
@@ -131,6 +131,10 @@ def _memory(outcome: Outcome) -> Figures:
         before, after = outcome.soak_mib
         found["memory_growth_soak"] = figure(after - before, "MiB")
     return found
+
+
+def _measured(labels: Mapping[str, str], servers: set[str]) -> list[tuple[str, str]]:
+    return [(server, label) for server, label in labels.items() if server in servers]
 
 
 def _rate(seen: Window) -> float:

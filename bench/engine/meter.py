@@ -78,13 +78,13 @@ async def window(
     keeping = asyncio.ensure_future(load.keep(concurrency))
     await asyncio.sleep(min(1.0, seconds / 4))
     await keeping
-    load.samples.clear()
     async with metered(server, cores) as use:
+        load.samples.clear()
         start = time.perf_counter()
         await asyncio.sleep(seconds)
         while len(load.samples) < concurrency and time.perf_counter() - start < longest:
             await asyncio.sleep(0.05)
-    taken = list(load.samples)
+        taken = list(load.samples)
     await load.close()
     await settled(server, longest)
     return _window(server, what, concurrency, taken, use)

@@ -1,7 +1,7 @@
 """The load generator against the stub services, over real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from bench.engine import content
@@ -26,10 +26,14 @@ def request(url: str, **members: object) -> Request:
     return Request.post(f"{url}/v1/chat/completions", CHAT | members, content.LAST_WORD)
 
 
-async def taken(load: Load, count: int) -> None:
-    async with asyncio.timeout(20):
-        while len(load.samples) < count:
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():
             await asyncio.sleep(0.005)
+
+
+async def taken(load: Load, count: int) -> None:
+    await until(lambda: len(load.samples) >= count)
 
 
 def test_a_closed_loop_asks_again_when_it_is_answered() -> None:
@@ -85,10 +89,8 @@ def test_who_hangs_up_in_the_middle_of_a_stream_is_counted() -> None:
         async with served(stub) as url:
             load = Load(request(url, stream=True))
             await load.keep(2)
-            await asyncio.sleep(0.15)
+            await until(lambda: stub.counts["/v1/chat/completions"] == 2)
             await load.close()
-            await asyncio.sleep(0.05)
+            await until(lambda: stub.counts["aborted"] == 2)
 
     asyncio.run(run())
-
-    assert stub.counts["aborted"] == 2
