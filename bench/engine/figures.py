@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.engine.measure import Ingestion, Outcome
 from bench.engine.servers import OURS
 from bench.engine.stub import Delays
-from bench.engine.windows import BUSIEST, Window, percentile, ratios
+from bench.engine.windows import Window, is_void, percentile, ratios
 from bench.results import Figure, Figures, figure
 
 HAND = "handwritten"
@@ -105,17 +105,25 @@ def _resilience(outcome: Outcome) -> Figures:
         "goodput_10_percent_faults": Figure(_numbers(_read(faulty, share)), "%"),
         "faults_p95_vs_healthy": Figure(_numbers(slowed), "x"),
     }
-    if outcome.overload is not None:
-        seen = outcome.overload
-        found |= {
-            "overload_goodput": figure(100 * seen.goodput, "% of peak"),
-            "overload_refused_with_retry_after": figure(100 * seen.with_retry_after, "%"),
-            "overload_broken": figure(seen.broken, "answers"),
-            "overload_recovery": figure(seen.recovery, "s"),
-        }
-        if not math.isnan(seen.refused_p95):
-            found["overload_refused_p95"] = figure(1000 * seen.refused_p95, "ms")
-    return found
+    return found | _overload(outcome)
+
+
+def _overload(outcome: Outcome) -> Figures:
+    seen = outcome.overload
+    if seen is None:
+        return {}
+    read = {
+        "goodput": (100 * seen.goodput, "% of peak"),
+        "refused_p95": (1000 * seen.refused_p95, "ms"),
+        "refused_with_retry_after": (100 * seen.with_retry_after, "%"),
+        "broken": (seen.broken, "answers"),
+        "recovery": (seen.recovery, "s"),
+    }
+    return {
+        f"overload_{name}": Figure([] if is_void(outcome.overload_stub_busy) else [value], unit)
+        for name, (value, unit) in read.items()
+        if not math.isnan(value)  # where nobody was refused there is no time to refuse
+    }
 
 
 def _memory(outcome: Outcome) -> Figures:
@@ -146,7 +154,7 @@ def _cpu(seen: Window) -> float:
 
 
 def _chunk_rate(seen: Ingestion) -> float:
-    if seen.stub_busy > BUSIEST or not seen.chunks:
+    if is_void(seen.stub_busy) or not seen.chunks:
         return math.nan
     return seen.chunks / seen.seconds
 

@@ -57,6 +57,7 @@ class Outcome:
     pdf_pdfium: list[float] = field(default_factory=list)
     reindexed: int = 0  # texts embedded for a document that was there already
     overload: Overload | None = None
+    overload_stub_busy: float = 0.0
     soak_mib: tuple[float, float] | None = None
 
     def of(self, what: str, server: str) -> list[Window]:
@@ -223,9 +224,11 @@ class _Run:
             return
         with ours(self.cores.subject, self.stub_url, self.folder / "limited") as server:
             await self._warm(server)
-            self.outcome.overload = await overload(
-                server, peak=peak, healthy=healthy, seconds=self.plan.overload_seconds
-            )
+            async with metered(server, self.cores) as use:
+                self.outcome.overload = await overload(
+                    server, peak=peak, healthy=healthy, seconds=self.plan.overload_seconds
+                )
+            self.outcome.overload_stub_busy = use.stub_busy
 
     def _count(self, name: str) -> int:
         counts = httpx.get(f"{self.stub_url}/stub/counts", trust_env=False).json()

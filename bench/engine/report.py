@@ -10,6 +10,7 @@ from bench.engine.measure import Outcome, as_row
 from bench.engine.plot import bars
 from bench.engine.sameness import EXPECTED
 from bench.engine.table import COLUMNS, NAMES, rows, table
+from bench.engine.windows import is_void
 from bench.results import RESULTS, keep, record, show
 
 NAME = "latest"
@@ -55,6 +56,7 @@ def evidence(outcome: Outcome) -> dict[str, object]:
                 "chunks": seen.chunks,
                 "per_second": round(seen.chunks / seen.seconds, 1),
                 "stub_busy": round(seen.stub_busy, 3),
+                "void": is_void(seen.stub_busy),
                 "peak_mib": round(seen.peak_mib, 1),
             }
             for seen in outcome.ingestions

@@ -47,7 +47,11 @@ def rows(kept: Mapping[str, object]) -> list[list[str]]:
         )
 
     def chunks(server: str) -> float:
-        return _median(row["per_second"] for row in ingestions if row["server"] == server)
+        return _median(
+            row["per_second"]
+            for row in ingestions
+            if (row["server"], row["void"]) == (server, False)
+        )
 
     def added(server: str, what: str) -> str:
         return _cell(1000 * read(server, what, "p95") - ideal)

@@ -46,7 +46,8 @@ def outcome(*, stub_busy: float = 0.4) -> Outcome:
         for what in ("query", "query 1", "query 8", "query 32", "stream", "chat", "stream 1"):
             made.windows.append(window(server, what, seconds=seconds, stub_busy=stub_busy))
         made.ingestions.append(Ingestion(server, 100, seconds, stub_busy, 130.0))
-    made.windows.append(window("stackyard", "faults", failed=0))
+    made.windows.append(window("stackyard", "faults", failed=0, stub_busy=stub_busy))
+    made.overload_stub_busy = stub_busy
     return made
 
 
@@ -67,6 +68,7 @@ def test_void_windows_give_no_figure() -> None:
 
     assert "queries_per_second_vs_handwritten" in void
     assert "chunks_per_second_vs_handwritten" in void
+    assert "overload_goodput" in void
     assert "pdf_pages_vs_pdfium" in found
 
 
@@ -100,7 +102,7 @@ def test_the_table_has_a_row_a_server_and_a_ratio_of_one_for_the_hand_written() 
 def test_a_void_window_leaves_its_cell_empty() -> None:
     cells = rows(evidence(outcome(stub_busy=0.9)))
 
-    assert cells[0][1:7] == [""] * 6
+    assert cells[0][1:] == [""] * 11
 
 
 def test_bars_are_well_formed_and_as_long_as_their_values() -> None:
