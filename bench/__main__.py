@@ -19,12 +19,19 @@ app = typer.Typer(
 @explained
 def engine(
     quick: Annotated[bool, typer.Option("--quick", help="About two minutes; rough.")] = False,
+    chat_ms: Annotated[
+        float,
+        typer.Option(
+            help="What the stub model takes for 50 tokens; any other value writes end-to-end.json."
+        ),
+    ] = 200.0,
 ) -> None:
     """Hold the question engine against its peers, one core each; write latest.json and plots."""
     from bench.engine.measure import run
     from bench.engine.plan import FULL, QUICK
     from bench.engine.process import two_cores
     from bench.engine.report import report
+    from bench.engine.stub import Delays
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -36,7 +43,7 @@ def engine(
             if not console.is_terminal:
                 console.print(text)
 
-        outcome = run(QUICK if quick else FULL, two_cores(), tell)
+        outcome = run(QUICK if quick else FULL, two_cores(), tell, Delays(chat=chat_ms / 1000))
     report(outcome, console)
 
 

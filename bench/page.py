@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.engine.report import NAME, PLOTS
+from bench.engine.report import END_TO_END, NAME, PLOTS
 from bench.engine.table import COLUMNS, rows
 from bench.results import RESULTS
 
@@ -22,10 +22,13 @@ def write() -> Path:
 
 def result() -> str:
     """Return the section of the result in bench/results, or that there is none."""
-    path = RESULTS / f"{NAME}.json"
+    path, slower = RESULTS / f"{NAME}.json", RESULTS / f"{END_TO_END}.json"
     if not path.exists():
         return "No run is kept in this tree yet: `make bench` makes one."
-    return section(json.loads(path.read_text()))
+    text = section(json.loads(path.read_text())) + "\n\n" + _pictures()
+    if slower.exists():
+        text += f"\n\n### With a slower model\n\n{section(json.loads(slower.read_text()))}"
+    return text
 
 
 def renewed(page: str, text: str) -> str:
@@ -44,18 +47,23 @@ def section(kept: Mapping[str, Any]) -> str:
     lines = [
         f"{kept['date']}, commit `{kept['commit']}`, `{kept['command']}`, on {machine['cores']} "
         f"cores of {machine['cpu']} with {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"Python {machine['python']}.",
+        f"Python {machine['python']}. A free engine would answer in {kept['ideal_ms']:.0f} ms.",
         "",
         *_table(COLUMNS, rows(kept)),
         "",
     ]
-    for file, (title, _, unit) in PLOTS.items():
-        if (RESULTS / f"{file}.svg").exists():
-            lines.append(f"![{title}, {unit}](../../bench/results/{file}.svg)")
     lines += ["", *_table(("figure", "value", "unit", "runs"), _figures(kept)), ""]
     if kept["void"]:
         lines.append(f"Void, because the core of the stub services was too busy: {_names(kept)}.")
     return "\n".join(lines)
+
+
+def _pictures() -> str:
+    return "\n".join(
+        f"![{title}, {unit}](../../bench/results/{file}.svg)"
+        for file, (title, _, unit) in PLOTS.items()
+        if (RESULTS / f"{file}.svg").exists()
+    )
 
 
 def _figures(kept: Mapping[str, Any]) -> list[list[str]]:

@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.engine.measure import Ingestion, Outcome
 from bench.engine.servers import OURS
-from bench.engine.stub import Delays
 from bench.engine.windows import Window, is_void, percentile, ratios
 from bench.results import Figure, Figures, figure
 
 HAND = "handwritten"
 LABELS = {HAND: "handwritten", "langchain": "langchain", "haystack": "stock_haystack"}
 LABELS |= {"llamaindex": "llamaindex"}
-IDEAL = Delays()
 
 
 def figures(outcome: Outcome) -> tuple[Figures, list[str]]:
@@ -57,12 +55,12 @@ def _rates(outcome: Outcome) -> Figures:
 def _latencies(outcome: Outcome) -> Figures:
     def added(what: str) -> Figure:
         def read(seen: Window) -> float:
-            return 1000 * (percentile(seen.latencies, 95) - IDEAL.answer)
+            return 1000 * (percentile(seen.latencies, 95) - outcome.delays.answer)
 
         return Figure(_numbers(_read(outcome.of(what, OURS), read)), "ms")
 
     def first(seen: Window) -> float:
-        return 1000 * (percentile(seen.first_texts, 50) - IDEAL.first_token)
+        return 1000 * (percentile(seen.first_texts, 50) - outcome.delays.first_token)
 
     return {
         "added_p95_c1": added("query 1"),

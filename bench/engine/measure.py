@@ -21,6 +21,7 @@ from bench.engine.plan import Plan
 from bench.engine.process import Cores, memory_mib, on_core
 from bench.engine.sameness import Work, work_of
 from bench.engine.servers import ALL_PEERS, OURS, Server, ask_once, ours, peer, stub
+from bench.engine.stub import Delays
 from bench.engine.windows import Window, median, percentile
 
 FAST = (OURS, "handwritten", "langchain")
@@ -48,6 +49,7 @@ class Ingestion:
 class Outcome:
     """Everything that a run saw."""
 
+    delays: Delays = field(default_factory=Delays)
     windows: list[Window] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     work: dict[str, Work] = field(default_factory=dict)
@@ -64,15 +66,15 @@ class Outcome:
         return [each for each in self.windows if each.what == what and each.server == server]
 
 
-async def measure(plan: Plan, cores: Cores, tell: Tell) -> Outcome:
+async def measure(plan: Plan, cores: Cores, tell: Tell, delays: Delays) -> Outcome:
     """Run everything; this process is the load and must be on the core of the rest."""
-    outcome = Outcome()
+    outcome = Outcome(delays)
     for name in ("pdfium", *(each.name for each in ALL_PEERS)):
         tell(f"environment of {name}")
         await asyncio.to_thread(python_of, name)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stackyard-bench-")))
-        stub_url = stack.enter_context(stub(cores.rest))
+        stub_url = stack.enter_context(stub(cores.rest, delays))
         servers = []
         tell(f"start of {OURS}")
         servers.append(
@@ -244,12 +246,12 @@ def uploads(chunks: int, first: int) -> list[str]:
     ]
 
 
-def run(plan: Plan, cores: Cores, tell: Tell) -> Outcome:
+def run(plan: Plan, cores: Cores, tell: Tell, delays: Delays) -> Outcome:
     """Measure from this process, on the core of the rest."""
     import uvloop
 
     with on_core(cores.rest):
-        return uvloop.run(measure(plan, cores, tell))
+        return uvloop.run(measure(plan, cores, tell, delays))
 
 
 def as_row(seen: Window) -> dict[str, object]:

@@ -9,11 +9,13 @@ from bench.engine.figures import figures
 from bench.engine.measure import Outcome, as_row
 from bench.engine.plot import bars
 from bench.engine.sameness import EXPECTED
+from bench.engine.stub import Delays
 from bench.engine.table import COLUMNS, NAMES, rows, table
 from bench.engine.windows import is_void
 from bench.results import RESULTS, keep, record, show
 
 NAME = "latest"
+END_TO_END = "end-to-end"  # with a language model as slow as a real one
 # file name -> title, column of the table, unit
 PLOTS = {
     "queries": ("Answers per second and core", 1, "128 questions in flight"),
@@ -34,13 +36,16 @@ def report(outcome: Outcome, console: Console) -> None:
             console.print(f"[red]{server} did other work[/red]: {work}, not {EXPECTED}")
     for name in void:
         console.print(f"[yellow]void[/yellow] {name}")
-    console.print(f"written: {keep(NAME, kept)}")
-    draw(kept)
+    compared = outcome.delays == Delays()
+    console.print(f"written: {keep(NAME if compared else END_TO_END, kept)}")
+    if compared:
+        draw(kept)
 
 
 def evidence(outcome: Outcome) -> dict[str, object]:
     """Return what the figures were read off."""
     return {
+        "ideal_ms": round(1000 * outcome.delays.answer, 1),
         "work": {
             server: {
                 "same_chain": work.chain == EXPECTED,

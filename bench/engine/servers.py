@@ -16,6 +16,7 @@ from bench.engine import content
 from bench.engine.environments import PEERS, ROOT, python_of
 from bench.engine.load import Request
 from bench.engine.process import on_core
+from bench.engine.stub import Delays
 from stackyard.client import Service
 from stackyard.serving import state
 from stackyard.serving.parts import NAMES, parts
@@ -75,12 +76,12 @@ ALL_PEERS = (
 
 
 @contextmanager
-def stub(core: int) -> Iterator[str]:
+def stub(core: int, delays: Delays) -> Iterator[str]:
     """Run the stub services on a core; yield their address."""
     with (
         on_core(core),
         subprocess.Popen(
-            [sys.executable, "-m", "bench.engine.stub_server"],
+            [sys.executable, "-m", "bench.engine.stub_server", str(delays.chat)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """The stub services on a socket: as little work a request as Python allows.
 
-`python -m bench.engine.stub_server` prints its port and serves until its standard input closes.
+`python -m bench.engine.stub_server CHAT_SECONDS` prints its port and serves until its standard
+input closes.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from bench.engine.stub import Reply, Stub
+from bench.engine.stub import Delays, Reply, Stub
 
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -93,9 +94,9 @@ class Connection(asyncio.Protocol):
         self._later(due + apart, self._piece, pieces, index + 1, due + apart, apart)
 
 
-async def serve() -> None:
+async def serve(delays: Delays) -> None:
     """Serve until standard input closes: whoever started it is gone then."""
-    stub = Stub()
+    stub = Stub(delays)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(stub), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -104,4 +105,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    uvloop.run(serve(Delays(chat=float(sys.argv[1]))))

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.table import Table
 
-from bench.engine.stub import Delays
-
 Row = Mapping[str, object]  # a window as the JSON keeps it
 
 NAMES = {
@@ -36,7 +34,7 @@ def rows(kept: Mapping[str, object]) -> list[list[str]]:
     """Return the cells of the table from a record of bench/results; a void reading is empty."""
     windows = _list(kept["windows"])
     ingestions = _list(kept["ingestions"])
-    ideal = 1000 * Delays().answer
+    ideal = float(str(kept["ideal_ms"]))
     servers = [name for name in NAMES if any(row["server"] == name for row in windows)]
 
     def read(server: str, what: str, member: str) -> float:

@@ -118,6 +118,17 @@ def test_the_page_shows_the_last_result() -> None:
     assert written == page.renewed(written, page.result()), "run: python -m bench page"
 
 
+def test_a_result_is_shown_with_its_machine_table_figures_and_what_is_void() -> None:
+    found, void = figures(outcome(stub_busy=0.9))
+
+    text = page.section(record(found, **evidence(outcome(stub_busy=0.9)), void=void))
+
+    assert "A free engine would answer in 233 ms." in text
+    assert "| stackyard |  |  |" in text
+    assert "| `pdf_pages_vs_pdfium` | 0.9 | x | 1 |" in text
+    assert "`queries_per_second_vs_handwritten`" in text.splitlines()[-1]
+
+
 def test_a_page_without_its_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="the page lacks"):
         page.renewed("no marks", "text")
