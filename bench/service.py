@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.results import Figure, Figures, figure
 from stackyard import samples
 from stackyard.client import Service
+from stackyard.errors import Trouble
 
 # The sample documents answer all of them: a refusal would cost no language model.
 QUESTIONS = (
@@ -46,7 +47,7 @@ def indexing(service: Service) -> Figures:
         seconds = time.perf_counter() - start
     if job.status != "done":
         message = f"the document was {job.status}: {job.reason}"
-        raise RuntimeError(message)
+        raise Trouble(message, "stackyard logs app")
     service.delete(job.document_id)
     return {
         "indexing, chunks": figure(job.chunks, "chunks"),

@@ -16,6 +16,7 @@ from stackyard import machine, samples
 from stackyard.client import Service
 from stackyard.cluster import LocalCluster
 from stackyard.engine import Engine
+from stackyard.errors import Trouble
 from stackyard.project import PACKAGE, Stack, find
 from stackyard.serving import state
 from stackyard.target import from_outputs
@@ -112,7 +113,7 @@ def _previews(engine: Engine) -> Figure:
             message = (
                 f"`pulumi preview` saw changes or failed:\n{(done.stdout + done.stderr)[-800:]}"
             )
-            raise RuntimeError(message)
+            raise Trouble(message, f"stackyard up --stack {engine.stack.name}, then this once more")
     return Figure(runs, "s")
 
 
