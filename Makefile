@@ -44,10 +44,14 @@ fix: .venv/.synced ## Format and repair what ruff can
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-figures: .venv/.synced ## Measure, and write bench/results/*.json
-	@$(RUN) bench
+bench: .venv/.synced ## The engine against its peers: table, plots, latest.json (BENCH=--quick)
+	@$(RUN) bench engine $(BENCH)
+	@$(RUN) bench page
+
+figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
+	@$(RUN) bench stack --stack $(STACK)
 
 .venv/.synced: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet && touch .venv/.synced
 
-.PHONY: help up down serve tools test check unit contract integration e2e fix figures
+.PHONY: help up down serve tools test check unit contract integration e2e fix bench figures

@@ -2,16 +2,18 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
+from typing import Any
 
-from bench.results import Figure
+from bench.results import Figures, figure
 
 MIB = 2**20
 
 
-def pods(environment: dict[str, str]) -> list[Figure]:
+def pods(environment: Mapping[str, str]) -> Figures:
     """Return the working set of every pod, largest first."""
     nodes = _json(["kubectl", "get", "nodes", "-o", "json"], environment)["items"]
-    found: list[tuple[int, str]] = []
+    found: list[tuple[float, str]] = []
     for node in nodes:
         name = node["metadata"]["name"]
         path = f"/api/v1/nodes/{name}/proxy/stats/summary"
@@ -19,29 +21,28 @@ def pods(environment: dict[str, str]) -> list[Figure]:
         found += [
             (
                 round(int(pod.get("memory", {}).get("workingSetBytes", 0)) / MIB),
-                f"{pod['podRef']['namespace']}/{pod['podRef']['name']}",
+                f"memory {pod['podRef']['namespace']}/{_workload(pod['podRef']['name'])}",
             )
             for pod in summary["pods"]
         ]
-    return [
-        {"what": name, "value": mebibytes, "unit": "MiB"}
-        for mebibytes, name in sorted(found, reverse=True)
-    ]
+    return {name: figure(mebibytes, "MiB") for mebibytes, name in sorted(found, reverse=True)}
 
 
-def containers(environment: dict[str, str], stack: str) -> list[Figure]:
-    """Return the memory of the stack's Docker containers: the nodes and the registry."""
-    command = ["docker", "stats", "--no-stream", "--format", "{{json .}}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+def containers(environment: Mapping[str, str], names: list[str]) -> Figures:
+    """Return the memory of Docker containers: a stack's nodes and its registry."""
+    command = ["docker", "stats", "--no-stream", "--format", "{{json .}}", *names]
+    done = subprocess.run(
+        command, env=dict(environment), capture_output=True, text=True, check=True
+    )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    return [
-        {"what": row["Name"], "value": _mebibytes(row["MemUsage"].split("/")[0]), "unit": "MiB"}
+    return {
+        f"memory container {row['Name']}": figure(mebibytes(row["MemUsage"].split("/")[0]), "MiB")
         for row in rows
-        if row["Name"].startswith(f"stackyard-{stack}")
-    ]
+    }
 
 
-def _mebibytes(text: str) -> int:
+def mebibytes(text: str) -> float:
+    """Read what docker stats prints, for example `1.5GiB`."""
     for suffix, factor in (("GiB", 1024.0), ("MiB", 1.0), ("KiB", 1 / 1024), ("B", 1 / MIB)):
         if text.strip().endswith(suffix):
             return round(float(text.strip().removesuffix(suffix)) * factor)
@@ -49,9 +50,16 @@ def _mebibytes(text: str) -> int:
     raise ValueError(message)
 
 
-def _json(
-    command: list[str], environment: dict[str, str]
-) -> dict[str, list[dict[str, dict[str, str]]]]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, list[dict[str, dict[str, str]]]] = json.loads(done.stdout)
+def _workload(pod: str) -> str:
+    """Drop what a Deployment adds to its pods' names, so that runs can be compared."""
+    name, _, suffix = pod.rpartition("-")
+    head, _, template = name.rpartition("-")
+    return head if head and len(suffix) == 5 and 8 <= len(template) <= 10 else pod
+
+
+def _json(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        command, env=dict(environment), capture_output=True, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -1,10 +1,14 @@
 """Keep figures with what they were measured on."""
 
 import json
+import math
 import os
 import platform
+import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +17,25 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
 
-Figure = dict[str, float | int | str]
+
+@dataclass(frozen=True)
+class Figure:
+    """The median of its runs."""
+
+    runs: Sequence[float]
+    unit: str
+
+    @property
+    def value(self) -> float:
+        return statistics.median(self.runs)
+
+
+Figures = dict[str, Figure]
+
+
+def figure(value: float, unit: str) -> Figure:
+    """Return what was measured once."""
+    return Figure((value,), unit)
 
 
 def machine() -> dict[str, str | int]:
@@ -27,7 +49,7 @@ def machine() -> dict[str, str | int]:
     )
     return {
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count() or 1,
         "memory_gib": round(int(memory) / 2**20),
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
@@ -36,27 +58,57 @@ def machine() -> dict[str, str | int]:
 
 def commit() -> str:
     """Return the commit that was measured, marked where the tree differs from it."""
-    git = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(git, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    # The results themselves are no difference: a run writes them one after the other.
+    git = ["git", "status", "--porcelain", "--", ".", ":!bench/results", ":!docs"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(git, cwd=root, capture_output=True, text=True, check=False)
+    head = ["git", "rev-parse", "--short=10", "HEAD"]
+    named = subprocess.run(head, cwd=root, capture_output=True, text=True, check=False)
+    return (named.stdout.strip() or "unknown") + ("-dirty" if done.stdout.strip() else "")
 
 
-def keep(name: str, figures: list[Figure]) -> Path:
-    """Print the figures as a table and write them to bench/results/NAME.json."""
-    table = Table(title=name)
-    for column in figures[0]:
-        table.add_column(column, justify="right" if column != "what" else "left")
-    for figure in figures:
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in figure.values()))
-    Console().print(table)
-    RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{name}.json"
-    record = {
+def record(figures: Figures, **more: object) -> dict[str, object]:
+    """Return what is kept of a run; a figure that is not a number is an error."""
+    bad = sorted(name for name, each in figures.items() if not math.isfinite(each.value))
+    if bad:
+        message = f"not a number: {', '.join(bad)}"
+        raise ValueError(message)
+    return {
         "date": datetime.now(UTC).date().isoformat(),
-        "command": f"python -m bench {' '.join(sys.argv[1:])}",
+        "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
         "commit": commit(),
         "machine": machine(),
-        "figures": figures,
+        **more,
+        "figures": {
+            name: {
+                "value": _rounded(each.value),
+                "unit": each.unit,
+                "runs": [_rounded(run) for run in each.runs],
+            }
+            for name, each in figures.items()
+        },
     }
-    target.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def keep(name: str, kept: Mapping[str, object]) -> Path:
+    """Write a record to bench/results/NAME.json."""
+    RESULTS.mkdir(exist_ok=True)
+    target = RESULTS / f"{name}.json"
+    target.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     return target
+
+
+def show(title: str, figures: Figures) -> None:
+    """Print the figures as a table."""
+    table = Table("what", title=title)
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    table.add_column("runs", justify="right")
+    for name, each in figures.items():
+        table.add_row(name, f"{each.value:.4g}", each.unit, str(len(each.runs)))
+    Console().print(table)
+
+
+def _rounded(value: float) -> float:
+    """Keep four digits: more than any run repeats."""
+    return float(f"{value:.4g}")

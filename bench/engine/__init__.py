@@ -1,0 +1,1 @@
+"""The question engine against its peers: stub services, load, windows, ratios."""

@@ -1,0 +1,72 @@
+"""PDF to chunks: our reader and splitter beside bare pypdfium2, on one core.
+
+`python -m bench.engine.reading FILE...` reads with ours and prints seconds and pages.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.engine import content
+from bench.engine.environments import PEERS, ROOT, python_of
+from bench.engine.process import on_core
+from stackyard.pdf import write_pdf
+
+PAGES_PER_FILE = 200
+CHARACTERS = 2800  # what fits on a page
+
+
+def corpus(folder: Path, pages: int) -> list[Path]:
+    """Write text PDFs of PAGES_PER_FILE pages each."""
+    paths = []
+    for first in range(0, pages, PAGES_PER_FILE):
+        texts = [
+            f"Page {number}\n" + " ".join(content.page(3 * number + part) for part in range(3))
+            for number in range(first, min(first + PAGES_PER_FILE, pages))
+        ]
+        path = folder / f"manual-{first}.pdf"
+        path.write_bytes(write_pdf([text[:CHARACTERS] for text in texts], path.stem))
+        paths.append(path)
+    return paths
+
+
+def ours(paths: Sequence[Path], core: int) -> float:
+    """Return pages per second with page offsets and chunks."""
+    return _pages_per_second([sys.executable, "-m", "bench.engine.reading"], paths, core)
+
+
+def pdfium(paths: Sequence[Path], core: int) -> float:
+    """Return pages per second of nothing but the text."""
+    extract = str(PEERS / "pdfium/extract.py")
+    return _pages_per_second([str(python_of("pdfium")), extract], paths, core)
+
+
+def _pages_per_second(command: list[str], paths: Sequence[Path], core: int) -> float:
+    with on_core(core):
+        done = subprocess.run(
+            [*command, *map(str, paths)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        )
+    said = json.loads(done.stdout)
+    return float(said["pages"]) / float(said["seconds"])
+
+
+def _read(paths: list[str]) -> dict[str, float]:
+    from pipelines.chunks import chunk_spans
+    from pipelines.convert import read_document
+    from pipelines.settings import IndexingSettings
+
+    words, overlap = IndexingSettings.chunk_words, IndexingSettings.overlap_words
+    start = time.perf_counter()
+    pages = chunks = 0
+    for path in paths:
+        for page in read_document(Path(path), path):
+            chunks += len(chunk_spans(page.text, words=words, overlap=overlap))
+            pages += 1
+    return {"seconds": time.perf_counter() - start, "pages": pages, "chunks": chunks}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_read(sys.argv[1:])))

@@ -1,0 +1,1 @@
+"""The engines that ours is held against, each in an environment of its own."""
