@@ -8,7 +8,7 @@ from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import hosted_model
 from infra.models.local import local_model
-from infra.problems import ROLES
+from infra.model_settings import ROLES
 from infra.schema import ModelsSettings
 from infra.settings import Secrets
 
