@@ -127,6 +127,7 @@ class ClusterSettings(Frozen):
     zones: list[Zone] = Field(
         default=[], max_length=3, description="eks: two or three availability zones of the region"
     )
+    vpc_cidr: Cidr = Field(default="10.0.0.0/16", description="eks: addresses of the network")
     nat: Literal["one", "perZone"] = Field(
         default="one", description="eks: NAT gateways; one a zone outlives the loss of a zone"
     )

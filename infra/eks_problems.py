@@ -4,6 +4,8 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable
 
+from infra.gpu_choices import operator_mode
+from infra.model_settings import ROLES, is_nvidia
 from infra.schema import Settings
 from infra.telling import PROJECT, hint, only, shown
 
@@ -17,6 +19,8 @@ def eks_problems(settings: Settings) -> Iterable[str]:
     yield from _place(settings)
     yield from _endpoint(settings)
     yield from _pools(settings)
+    if settings.cluster.endpoint == "private":
+        yield from _without_internet(settings)
 
 
 def _place(settings: Settings) -> Iterable[str]:
@@ -107,4 +111,32 @@ def _pools(settings: Settings) -> Iterable[str]:
             f"{PROJECT}:cluster.gpuPools: has pools of al2023 and of bottlerocket; one GPU "
             "operator cannot serve both, because Bottlerocket brings its own device plugin\n"
             f"{hint('cluster.gpuPools[0].ami', 'al2023')}"
+        )
+
+
+def _without_internet(settings: Settings) -> Iterable[str]:
+    """A private cluster has no way out: everything must be inside of the network already."""
+    registry, models = settings.registry, settings.models
+    if not registry.mirrored:
+        yield (
+            f"{PROJECT}:registry.mirrored: is false; with cluster.endpoint 'private' nodes reach "
+            f"no public registry\n{hint('registry.mirrored', 'true')}"
+        )
+    for name in ROLES:
+        role = models.role(name)
+        if models.kind_of(role) == "nim" and not role.preloaded:
+            yield (
+                f"{PROJECT}:models.{name}.preloaded: is false; with cluster.endpoint 'private' "
+                f"nothing can be downloaded\n{hint(f'models.{name}.preloaded', 'true')}"
+            )
+        if models.kind_of(role) == "hosted" and (role.url is None or is_nvidia(role.url)):
+            yield (
+                f"{PROJECT}:models.{name}.kind: is 'hosted' by NVIDIA; with cluster.endpoint "
+                f"'private' it is not reached\n{hint(f'models.{name}.kind', 'nim')}"
+            )
+    if operator_mode(settings) == "install" and settings.gpu_operator.chart is None:
+        yield (
+            f"{PROJECT}:gpuOperator.chart: is not set; with cluster.endpoint 'private' `up` runs "
+            "inside of the network, where NVIDIA's chart repository is not reached\n"
+            f"{hint('gpuOperator.chart', './gpu-operator-v26.7.0.tgz')}"
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from infra.gpu_choices import has_nim, operator_mode
+from infra.model_settings import OPERATOR_VERSION
 from infra.schema import Settings
 from infra.telling import PROJECT, hint, only
 
@@ -91,6 +92,12 @@ def _operator(settings: Settings) -> Iterable[str]:
                     f"{PROJECT}:gpuOperator.{part}: is true; the nodes' image brings the {part}, "
                     f"and a second one breaks them\n{hint(f'gpuOperator.{part}', 'false')}"
                 )
+    if settings.registry.mirrored and operator.version != OPERATOR_VERSION:
+        yield (
+            f"{PROJECT}:gpuOperator.version: is '{operator.version}'; with registry.mirrored only "
+            f"the images of '{OPERATOR_VERSION}' are known\n"
+            f"{hint('gpuOperator.version', OPERATOR_VERSION)}"
+        )
     if mode != "install":
         for field in sorted(operator.model_fields_set - {"mode"}):
             alias = type(operator).model_fields[field].alias

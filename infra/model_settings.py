@@ -6,6 +6,10 @@ from pydantic import Field, StringConstraints
 
 from infra.fields import CpuQuantity, Frozen, Quantity, WebAddress
 
+NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
+NVIDIA_RETRIEVAL_URL = "https://ai.api.nvidia.com/v1"  # where NVIDIA hosts its ranking models
+NVIDIA_HOSTS = tuple(url.split("/")[2] for url in (NVIDIA_URL, NVIDIA_RETRIEVAL_URL))
+OPERATOR_VERSION = "v26.7.0"  # of the chart whose values and images are known here
 ROLES = ("llm", "embedding", "ranking")
 ModelKind = Literal["local", "hosted", "nim"]
 ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+$")]
@@ -63,6 +67,9 @@ class ModelSettings(Frozen):
     memory: Quantity | None = Field(
         default=None, description="nim: memory asked for. Unset: 24Gi, others than llm 8Gi"
     )
+    environment: dict[str, str] = Field(
+        default={}, description="nim: more variables for the server and its download"
+    )
 
 
 class EmbeddingSettings(ModelSettings):
@@ -98,7 +105,7 @@ class GpuOperatorSettings(Frozen):
         description="`install` it, `adopt` one that is there without touching it, or `none`. "
         "Unset: `install` where a role is `nim`, `adopt` where cluster.gpu.preinstalled says so",
     )
-    version: str = Field(default="v26.7.0", min_length=2, description="of its chart")
+    version: str = Field(default=OPERATOR_VERSION, min_length=2, description="of its chart")
     chart: str | None = Field(
         default=None,
         min_length=1,
@@ -121,3 +128,9 @@ class GpuOperatorSettings(Frozen):
         min_length=1,
         description="mig: a configuration of the MIG manager, for example all-1g.10gb",
     )
+
+
+def is_nvidia(url: str) -> bool:
+    """Tell whether NVIDIA's key may be sent to a URL: only over TLS, only to NVIDIA's API."""
+    scheme, _, rest = url.partition("://")
+    return scheme == "https" and rest.split("/")[0] in NVIDIA_HOSTS

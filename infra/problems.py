@@ -10,19 +10,11 @@ from pydantic_core import ErrorDetails
 
 from infra.eks_problems import eks_problems
 from infra.gpu_problems import gpu_problems
-from infra.model_settings import ROLES
-from infra.schema import (
-    NVIDIA_RETRIEVAL_URL,
-    NVIDIA_URL,
-    SECRETS,
-    EmbeddingSettings,
-    ModelSettings,
-    Settings,
-)
+from infra.model_settings import ROLES, is_nvidia
+from infra.schema import SECRETS, EmbeddingSettings, ModelSettings, Settings
 from infra.telling import PROJECT, alias_of, hint, only, secret_hint, shown
 
 STACK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
-NVIDIA_HOSTS = tuple(url.split("/")[2] for url in (NVIDIA_URL, NVIDIA_RETRIEVAL_URL))
 # kind of a role -> the settings that it has
 KNOWN = {
     "local": {"kind"},
@@ -115,7 +107,8 @@ def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
                 f"{PROJECT}:registry.host: is not set; with cluster.kind 'existing' it is where "
                 f"images are pushed to and pulled from\n{hint('registry.host', 'HOST')}"
             )
-        for name in sorted({"prefix", "mirrored", "username"} & registry.model_fields_set):
+        free = {"prefix", "mirrored"} if settings.cluster.kind == "eks" else set()
+        for name in sorted({"prefix", "mirrored", "username"} & registry.model_fields_set - free):
             yield only(f"registry.{name}", getattr(registry, name), "registry.host")
     elif settings.cluster.kind == "local":
         yield (
@@ -221,12 +214,6 @@ def _hosted(role: ModelSettings, name: str, secrets: frozenset[str]) -> Iterable
             f"{PROJECT}:{where}.url: is '{role.url}'; it must end in /v1\n"
             f"{hint(f'{where}.url', role.url.rstrip('/') + '/v1')}"
         )
-
-
-def is_nvidia(url: str) -> bool:
-    """Tell whether NVIDIA's key may be sent to a URL: only over TLS, only to NVIDIA's API."""
-    scheme, _, rest = url.partition("://")
-    return scheme == "https" and rest.split("/")[0] in NVIDIA_HOSTS
 
 
 def _explain(detail: ErrorDetails) -> str:

@@ -5,6 +5,8 @@ from pydantic import Field
 from infra.cluster_settings import ClusterSettings
 from infra.fields import Exposure, Frozen, HostName, Quantity, RegistryPath, WebAddress
 from infra.model_settings import (
+    NVIDIA_RETRIEVAL_URL,
+    NVIDIA_URL,
     EmbeddingSettings,
     GpuOperatorSettings,
     ModelSettings,
@@ -26,9 +28,6 @@ __all__ = [
     "RegistrySettings",
     "Settings",
 ]
-
-NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
-NVIDIA_RETRIEVAL_URL = "https://ai.api.nvidia.com/v1"  # where NVIDIA hosts its ranking models
 
 
 class RegistrySettings(Frozen):

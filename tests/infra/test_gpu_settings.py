@@ -87,12 +87,6 @@ def test_an_eks_stack_says_account_region_zones_addresses_and_pools(deploy: Depl
             "stackyard:cluster.endpointCidrs: has '10.0.0.7/24'; 10.0.0.7/24 has host bits set",
         ),
         (
-            {"endpoint": "private"},
-            'stackyard:cluster.endpointCidrs: is ["198.51.100.7/32"]; it is only for '
-            "cluster.endpoint 'public'\n"
-            "hint: pulumi config rm --path 'stackyard:cluster.endpointCidrs'",
-        ),
-        (
             {"gpuPools": [{**POOL, "desired": 3}]},
             "stackyard:cluster.gpuPools[0].desired: is 3; it must be from min 0 to max 1\n"
             "hint: pulumi config set --path 'stackyard:cluster.gpuPools[0].desired' 0",
@@ -189,6 +183,28 @@ def test_a_wrong_gpu_setting_is_explained(
     deploy: Deploy, changes: dict[str, Any], problem: str
 ) -> None:
     assert refusal(deploy, {"cluster": EKS, "models": NIM, **changes}, KEY) == [problem]
+
+
+def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None:
+    cluster = {**EKS, "endpoint": "private"}
+    models = {"llm": {"kind": "hosted"}, "embedding": NIM, "ranking": {**NIM, "preloaded": True}}
+
+    problems = refusal(
+        deploy, {"cluster": cluster, "models": models}, {**KEY, "nvidiaApiKey": "nvapi"}
+    )
+
+    assert [each.splitlines()[0] for each in problems] == [
+        'stackyard:cluster.endpointCidrs: is ["198.51.100.7/32"]; it is only for cluster.endpoint '
+        "'public'",
+        "stackyard:registry.mirrored: is false; with cluster.endpoint 'private' nodes reach no "
+        "public registry",
+        "stackyard:models.llm.kind: is 'hosted' by NVIDIA; with cluster.endpoint 'private' it is "
+        "not reached",
+        "stackyard:models.embedding.preloaded: is false; with cluster.endpoint 'private' nothing "
+        "can be downloaded",
+        "stackyard:gpuOperator.chart: is not set; with cluster.endpoint 'private' `up` runs inside "
+        "of the network, where NVIDIA's chart repository is not reached",
+    ]
 
 
 def test_a_download_needs_a_key_and_a_preloaded_cache_none(deploy: Deploy) -> None:

@@ -1,0 +1,127 @@
+"""Model roles on GPUs in the cluster: NVIDIA's NIMs, or any image of the same shape."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.clusters.cluster import GpuPlace
+from infra.components.nim import PORT, Nim, NimArgs
+from infra.components.nim_download import CACHE
+from infra.components.pod import Resources
+from infra.components.scope import Scope
+from infra.models.endpoint import ModelEndpoint
+from infra.models.hosted import DIMENSION, MODELS
+from infra.schema import EmbeddingSettings, ModelSettings
+
+STORAGE = "50Gi"
+# bf16 files of the catalog's models, where their size is published
+WEIGHTS_MIB = {"llm": 15_317}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a role asks for where its settings do not say."""
+
+    cpu: str
+    memory: str
+    shared_memory: str
+    startup_minutes: int
+
+
+LARGE, SMALL = Size("4", "24Gi", "8Gi", 30), Size("2", "8Gi", "1Gi", 15)
+CPU_LIMIT = "32"  # a NIM makes its threads by the node's cores
+UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NimPlace:
+    """Where NIMs go, and by which keys their images and files come."""
+
+    scope: Scope
+    gpu: GpuPlace
+    images: dict[str, str]  # of each role, already rewritten to the stack's registry
+    key: pulumi.Output[str] | None
+    pull: pulumi.Output[str] | None
+    after: Sequence[pulumi.Resource]
+
+
+def nim_model(
+    role: str, settings: ModelSettings, place: NimPlace, opts: pulumi.ResourceOptions
+) -> ModelEndpoint:
+    """Serve a role on GPUs."""
+    size = LARGE if role == "llm" else SMALL
+    model = settings.model or MODELS[role]
+    memory = settings.memory or size.memory
+    dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
+    pull = place.pull or place.scope.pull_secret
+    server = Nim(
+        role,
+        NimArgs(
+            scope=place.scope,
+            image=place.images[role],
+            resources=Resources(
+                cpu=settings.cpu or size.cpu,
+                memory=memory,
+                memory_limit=doubled(memory),
+                cpu_limit=CPU_LIMIT,
+                gpus=settings.gpus or 1,
+            ),
+            environment=environment(model, settings),
+            server_environment=offline(role),
+            profile=settings.profile,
+            storage=settings.cache_storage or STORAGE,
+            storage_class=settings.cache_storage_class,
+            shared_memory=settings.shared_memory or size.shared_memory,
+            startup_minutes=settings.startup_minutes or size.startup_minutes,
+            weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
+            gpu=place.gpu,
+            key=None if settings.preloaded else place.key,
+            pull_secrets=(
+                [k8s.core.v1.LocalObjectReferenceArgs(name=pull)] if pull is not None else None
+            ),
+            after=place.after,
+        ),
+        opts,
+    )
+    return ModelEndpoint(
+        role=role,
+        url=server.url,
+        model=model,
+        dimension=(dimension or DIMENSION) if role == "embedding" else None,
+    )
+
+
+def environment(model: str, settings: ModelSettings) -> dict[str, str]:
+    """Return a NIM's variables, for the 1.x and 2.x lines of images; those of the stack win."""
+    result = {
+        "NIM_CACHE_PATH": CACHE,
+        "NIM_SERVER_PORT": str(PORT),  # 2.x
+        "NIM_HTTP_API_PORT": str(PORT),  # 1.x
+        "NIM_SERVED_MODEL_NAME": model,
+        "NIM_JSONL_LOGGING": "1",
+        "NIM_LOG_LEVEL": "INFO",
+        "OUTLINES_CACHE_DIR": "/tmp/outlines",
+        # nothing leaves, whether or not the network would let it
+        "DO_NOT_TRACK": "1",
+        "NIM_TELEMETRY_MODE": "0",
+    }
+    if settings.profile is not None:
+        result["NIM_MODEL_PROFILE"] = settings.profile
+    if settings.max_model_length is not None:
+        result["NIM_MAX_MODEL_LEN"] = str(settings.max_model_length)
+    return {**result, **settings.environment}
+
+
+def offline(role: str) -> dict[str, str]:
+    """Return what keeps a server from a download that it has neither key nor way for."""
+    # the 1.x retrieval images try at each start, and end if they fail and are not told otherwise
+    name = "NIM_DISABLE_MODEL_DOWNLOAD" if role == "llm" else "NIM_IGNORE_MODEL_DOWNLOAD_FAIL"
+    return {name: "1"}
+
+
+def doubled(quantity: str) -> str:
+    """Return twice an amount of memory, in Mi."""
+    number, unit = int(quantity[:-2]), quantity[-2:]
+    return f"{2 * number * UNITS[unit]}Mi"
