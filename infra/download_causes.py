@@ -122,7 +122,7 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
 MEMORY = Cause(
     "memory",
     "the download was killed for its memory",
-    "pulumi config set --path 'stackyard:models.ROLE.memory' 32Gi",
+    "fill the volume yourself: pulumi config set --path 'stackyard:models.ROLE.preloaded' true",
 )
 
 

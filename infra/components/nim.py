@@ -87,7 +87,7 @@ class Nim(pulumi.ComponentResource):
                     image=args.image,
                     environment=args.environment,
                     profile=args.profile,
-                    resources=args.resources,
+                    gpus=args.resources.gpus,
                     weights_mib=args.weights_mib,
                     gpu=args.gpu,
                     key=args.key,

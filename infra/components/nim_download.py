@@ -17,8 +17,11 @@ CACHE = "/opt/nim/.cache"
 USER = 1000  # of every NIM image
 KEY = "NGC_API_KEY"  # also the key in the Secret
 HOURS = 4
+TRY_AGAIN = {"pulumi.com/replaceUnready": "true"}  # a failed Job by the next `up`
 core = k8s.core.v1
 SMALL = Resources(cpu="10m", memory="32Mi", memory_limit="128Mi", cpu_limit="200m")
+# not the server's: then a change of those would download anew
+DOWNLOADING = Resources(cpu="500m", memory="2Gi", memory_limit="16Gi", cpu_limit="4")
 # sh and du are all that it asks of the image
 PROGRESS = f"""before=$(du -sk {CACHE} | cut -f1)
 while sleep 10; do
@@ -50,7 +53,7 @@ def download(
     image: str,
     environment: Mapping[str, str],
     profile: str | None,
-    resources: Resources,
+    gpus: int,
     weights_mib: int | None,
     gpu: GpuPlace,
     key: pulumi.Input[str],
@@ -75,7 +78,7 @@ def download(
             *(core.EnvVarArgs(name=each, value=value) for each, value in environment.items()),
             core.EnvVarArgs(name=KEY, value_from=secret),
         ],
-        resources=replace(resources, gpus=0 if profile else resources.gpus).args(),
+        resources=replace(DOWNLOADING, gpus=0 if profile else gpus).args(),
         security_context=restricted(writable_root=True),
         termination_message_policy="FallbackToLogsOnError",  # the cause is in the pod's status
         volume_mounts=[mount("cache", CACHE), mount("tmp", "/tmp")],
@@ -112,7 +115,9 @@ def download(
     )
     return k8s.batch.v1.Job(
         f"{role}-download",
-        metadata=scope.metadata(f"{name}-{fingerprint(image, profile, environment)}", "model"),
+        metadata=scope.metadata(
+            f"{name}-{fingerprint(image, profile, environment)}", "model", TRY_AGAIN
+        ),
         spec=k8s.batch.v1.JobSpecArgs(
             backoff_limit=2,  # it goes on where it stopped
             active_deadline_seconds=HOURS * 3600,

@@ -32,6 +32,9 @@ class Size:
 
 LARGE, SMALL = Size("4", "24Gi", "8Gi", 30), Size("2", "8Gi", "1Gi", 15)
 CPU_LIMIT = "32"  # a NIM makes its threads by the node's cores
+OFFLINE = {"llm": "NIM_DISABLE_MODEL_DOWNLOAD"}
+# nothing is reported, whether or not the network would let it
+QUIET = {"DO_NOT_TRACK": "1", "NIM_TELEMETRY_MODE": "0"}
 UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 
@@ -68,8 +71,8 @@ def nim_model(
                 cpu_limit=CPU_LIMIT,
                 gpus=settings.gpus or 1,
             ),
-            environment=environment(model, settings),
-            server_environment=offline(role),
+            environment=environment(settings),
+            server_environment=server_environment(role, model, settings),
             profile=settings.profile,
             storage=settings.cache_storage or STORAGE,
             storage_class=settings.cache_storage_class,
@@ -93,32 +96,30 @@ def nim_model(
     )
 
 
-def environment(model: str, settings: ModelSettings) -> dict[str, str]:
-    """Return a NIM's variables, for the 1.x and 2.x lines of images; those of the stack win."""
+def environment(settings: ModelSettings) -> dict[str, str]:
+    """Return what the download reads too, so that a change of it downloads anew."""
+    result = {"NIM_CACHE_PATH": CACHE, **QUIET}
+    if settings.profile is not None:
+        result["NIM_MODEL_PROFILE"] = settings.profile
+    return {**result, **settings.environment}
+
+
+def server_environment(role: str, model: str, settings: ModelSettings) -> dict[str, str]:
+    """Return what only the server reads, for the 1.x and 2.x lines of images."""
     result = {
-        "NIM_CACHE_PATH": CACHE,
         "NIM_SERVER_PORT": str(PORT),  # 2.x
         "NIM_HTTP_API_PORT": str(PORT),  # 1.x
         "NIM_SERVED_MODEL_NAME": model,
         "NIM_JSONL_LOGGING": "1",
-        "NIM_LOG_LEVEL": "INFO",
         "OUTLINES_CACHE_DIR": "/tmp/outlines",
-        # nothing leaves, whether or not the network would let it
-        "DO_NOT_TRACK": "1",
-        "NIM_TELEMETRY_MODE": "0",
+        # It has neither a key nor a way out. The 1.x retrieval images try to download at each
+        # start all the same, and end if they fail and are not told otherwise.
+        OFFLINE.get(role, "NIM_IGNORE_MODEL_DOWNLOAD_FAIL"): "1",
     }
-    if settings.profile is not None:
-        result["NIM_MODEL_PROFILE"] = settings.profile
     if settings.max_model_length is not None:
         result["NIM_MAX_MODEL_LEN"] = str(settings.max_model_length)
-    return {**result, **settings.environment}
-
-
-def offline(role: str) -> dict[str, str]:
-    """Return what keeps a server from a download that it has neither key nor way for."""
-    # the 1.x retrieval images try at each start, and end if they fail and are not told otherwise
-    name = "NIM_DISABLE_MODEL_DOWNLOAD" if role == "llm" else "NIM_IGNORE_MODEL_DOWNLOAD_FAIL"
-    return {name: "1"}
+    # what the stack says itself wins
+    return {key: value for key, value in result.items() if key not in settings.environment}
 
 
 def doubled(quantity: str) -> str:
