@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+DOWNLOAD = re.compile(r"\b(llm|embedding|ranking)-download\b")
 KILLED = 137  # SIGKILL; in a container nearly always by the memory limit
 
 
@@ -138,6 +139,12 @@ def cause_of(
         if pattern.search(said):
             return _of(role, cause)
     return _of(role, MEMORY) if exit_code == KILLED else None
+
+
+def cause_in(said: str) -> Cause | None:
+    """Return the known cause in the engine's words of a failed `up`; None if no download failed."""
+    job = DOWNLOAD.search(said)
+    return cause_of(job[1], None, said) if job else None
 
 
 def _of(role: str, cause: Cause) -> Cause:

@@ -12,6 +12,8 @@ from infra.clusters.eks.kubeconfig import kubeconfig
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
 from tests.infra.test_gpu_settings import EKS, KEY, NIM
+from tests.stacks.doubles.provider import plain
+from tests.stacks.doubles.requests import refusals
 
 BOTTLEROCKET = {"name": "br", "instanceTypes": ["g6.2xlarge"], "ami": "bottlerocket"}
 SPOT = {
@@ -23,16 +25,16 @@ SPOT = {
 }
 
 
-@pytest.fixture
-def eks(deploy: Deploy) -> Deployment:
+@pytest.fixture(scope="module")
+def eks(deploy_once: Deploy) -> Deployment:
     cluster = {**EKS, "gpuPools": [SPOT], "admins": ["arn:aws:iam::111122223333:role/admin"]}
-    return deploy({"cluster": cluster, "models": NIM}, secrets=KEY)
+    return deploy_once({"cluster": cluster, "models": NIM}, secrets=KEY)
 
 
-@pytest.fixture
-def private(deploy: Deploy) -> Deployment:
+@pytest.fixture(scope="module")
+def private(deploy_once: Deploy) -> Deployment:
     cluster = {k: v for k, v in EKS.items() if k != "endpointCidrs"}
-    return deploy(
+    return deploy_once(
         {
             "cluster": {**cluster, "endpoint": "private", "gpuPools": [BOTTLEROCKET]},
             "registry": {"mirrored": True},
@@ -251,6 +253,63 @@ def test_the_kubeconfig_asks_for_a_token_and_holds_none() -> None:
     assert user["user"].keys() == {"exec"}
     assert user["user"]["exec"]["command"] == "aws"
     assert user["user"]["exec"]["args"][:4] == ["eks", "get-token", "--cluster-name", "c"]
+
+
+@pytest.mark.parametrize("stack", ["eks", "private"])
+def test_aws_would_accept_every_request_by_its_own_service_models(
+    stack: str, request: pytest.FixtureRequest
+) -> None:
+    found: Deployment = request.getfixturevalue(stack)
+
+    refused = {
+        each.name: refusals(each.type.removeprefix("aws:"), plain(each.inputs))
+        for each in found.resources
+        if each.type.startswith("aws:")
+    }
+
+    assert len(refused) > 25
+    assert {name: why for name, why in refused.items() if why} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "refusal"),
+    [
+        (
+            "eks-cluster",
+            {"upgradePolicy": {"supportType": "CHEAP"}},
+            "CreateCluster.upgradePolicy.supportType is 'CHEAP', not one of STANDARD, EXTENDED",
+        ),
+        (
+            "nodes-spot-group",
+            {"amiType": "AL2_x86_64_NVIDIA"},
+            "CreateNodegroup.amiType is 'AL2_x86_64_NVIDIA', not one of ",
+        ),
+        (
+            "nodes-spot-group",
+            {"scalingConfig": {"minSize": 0, "maxSize": 0, "desiredSize": 0}},
+            "CreateNodegroup.scalingConfig.maxSize is 0, less than 1",
+        ),
+        (
+            "eks-base-vpc-cni",
+            {"addonVersions": "v1"},
+            "CreateAddon has no addonVersions",
+        ),
+        (
+            "eks-logs",
+            {"name": "with blank"},
+            "PutRetentionPolicy.logGroupName is 'with blank', which does not match ",
+        ),
+    ],
+)
+def test_the_double_of_aws_refuses_what_the_service_models_refuse(
+    eks: Deployment, name: str, changes: dict[str, Any], refusal: str
+) -> None:
+    resource = eks[name]
+
+    found = refusals(resource.type.removeprefix("aws:"), plain({**resource.inputs, **changes}))
+
+    assert len(found) == 1
+    assert found[0].startswith(refusal)
 
 
 def test_only_stacks_at_aws_import_its_packages() -> None:

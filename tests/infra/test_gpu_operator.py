@@ -1,7 +1,6 @@
 """The GPU operator's values by what the nodes have, and every image of it moved or not."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +9,15 @@ from infra.catalog import GPU_OPERATOR_IMAGES
 from infra.registry import Registry, rewrite
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
-from tests.infra.test_gpu_settings import EKS, KEY, NIM
+from tests.infra.test_gpu_settings import EKS, KEY, NIM, ONPREM, REGISTRY
 
 OFF = {"enabled": False}
 SOCKET = {"name": "CONTAINERD_SOCKET", "value": "/run/k3s/containerd/containerd.sock"}
 Settings = dict[str, Any]
 
 
-def existing(tmp_path: Path, **cluster: Any) -> Settings:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("{}")
-    given = {"kind": "existing", "context": "c", "kubeconfig": str(kubeconfig), **cluster}
-    return {"cluster": given, "registry": {"host": "r.example.com"}, "models": NIM}
+def existing(**cluster: Any) -> Settings:
+    return {"cluster": {**ONPREM, **cluster}, "registry": REGISTRY, "models": NIM}
 
 
 def values(found: Deployment) -> dict[str, Any]:
@@ -47,9 +43,9 @@ def values(found: Deployment) -> dict[str, Any]:
     ],
 )
 def test_the_operator_brings_what_the_nodes_lack(
-    deploy: Deploy, tmp_path: Path, gpu: Settings, expected: Settings
+    deploy: Deploy, gpu: Settings, expected: Settings
 ) -> None:
-    found = deploy(existing(tmp_path, gpu=gpu), secrets=KEY)
+    found = deploy(existing(gpu=gpu), secrets=KEY)
 
     assert values(found) == expected
 
@@ -66,7 +62,7 @@ def test_the_images_of_aws_bring_driver_and_toolkit(deploy: Deploy) -> None:
 
 
 def test_its_namespace_is_privileged_and_no_other_is(deploy: Deploy) -> None:
-    found = deploy({"cluster": EKS, "models": NIM}, secrets=KEY)
+    found = deploy(existing(), secrets=KEY)
 
     levels = {
         each.inputs["metadata"]["name"]: each.inputs["metadata"]["labels"][
@@ -83,7 +79,7 @@ def test_its_namespace_is_privileged_and_no_other_is(deploy: Deploy) -> None:
 
 def test_a_gpu_is_shared_in_time(deploy: Deploy) -> None:
     operator = {"sharing": "timeSlicing", "slices": 2}
-    found = deploy({"cluster": EKS, "models": NIM, "gpuOperator": operator}, secrets=KEY)
+    found = deploy({**existing(), "gpuOperator": operator}, secrets=KEY)
 
     config = values(found)["devicePlugin"]["config"]
     assert (config["create"], config["default"]) == (True, "sharing")
@@ -96,18 +92,16 @@ def test_a_gpu_is_shared_in_time(deploy: Deploy) -> None:
 
 def test_a_gpu_is_cut_by_mig(deploy: Deploy) -> None:
     operator = {"sharing": "mig", "migProfile": "all-1g.10gb"}
-    found = deploy({"cluster": EKS, "models": NIM, "gpuOperator": operator}, secrets=KEY)
+    found = deploy({**existing(), "gpuOperator": operator}, secrets=KEY)
 
     assert values(found)["mig"] == {"strategy": "single"}
     assert values(found)["migManager"] == {"config": {"default": "all-1g.10gb"}}
 
 
-def test_a_taint_of_ones_own_is_tolerated_by_the_operators_pods_and_by_nfd(
-    deploy: Deploy, tmp_path: Path
-) -> None:
+def test_a_taint_of_ones_own_is_tolerated_by_the_operators_pods_and_by_nfd(deploy: Deploy) -> None:
     taint = {"key": "team", "operator": "Equal", "value": "ml"}
     gpu = {"tolerations": [{"key": "nvidia.com/gpu"}, taint]}
-    found = deploy(existing(tmp_path, gpu=gpu), secrets=KEY)
+    found = deploy(existing(gpu=gpu), secrets=KEY)
 
     own = {"key": "team", "operator": "Equal", "value": "ml", "effect": "NoSchedule"}
     gpus = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -123,20 +117,16 @@ def test_a_taint_of_ones_own_is_tolerated_by_the_operators_pods_and_by_nfd(
     [{"gpu": {"preinstalled": "operator"}}, {"scope": "namespace"}],
     ids=["there-already", "namespace-scope"],
 )
-def test_an_operator_that_is_there_is_not_touched(
-    deploy: Deploy, tmp_path: Path, changes: Settings
-) -> None:
-    found = deploy(existing(tmp_path, **changes), secrets=KEY)
+def test_an_operator_that_is_there_is_not_touched(deploy: Deploy, changes: Settings) -> None:
+    found = deploy(existing(**changes), secrets=KEY)
 
     assert not found.of("Release")
     assert "gpu-operator" not in {each.inputs["metadata"]["name"] for each in found.of("Namespace")}
     assert found.pods["llm"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
-def test_every_image_is_taken_from_a_private_registry_with_its_pull_secret(
-    deploy: Deploy, tmp_path: Path
-) -> None:
-    settings = existing(tmp_path)
+def test_every_image_is_taken_from_a_private_registry_with_its_pull_secret(deploy: Deploy) -> None:
+    settings = existing()
     settings["registry"] = {
         "host": "r.example.com",
         "prefix": "mirror",
@@ -161,17 +151,17 @@ def test_every_image_is_taken_from_a_private_registry_with_its_pull_secret(
     assert "nvcr.io" not in json.dumps(given)
 
 
-def test_a_chart_in_a_file_has_its_own_version(deploy: Deploy, tmp_path: Path) -> None:
+def test_a_chart_in_a_file_has_its_own_version(deploy: Deploy) -> None:
     chart = {"gpuOperator": {"chart": "./charts/gpu-operator-v26.7.0.tgz"}}
-    found = deploy({**existing(tmp_path), **chart}, secrets=KEY)["gpu-operator-release"].inputs
+    found = deploy({**existing(), **chart}, secrets=KEY)["gpu-operator-release"].inputs
 
     assert found["chart"] == "./charts/gpu-operator-v26.7.0.tgz"
     assert found.keys().isdisjoint({"version", "repositoryOpts"})
 
 
-def test_a_chart_in_a_registry_is_asked_for_by_version(deploy: Deploy, tmp_path: Path) -> None:
+def test_a_chart_in_a_registry_is_asked_for_by_version(deploy: Deploy) -> None:
     chart = {"gpuOperator": {"chart": "oci://r.example.com/charts/gpu-operator"}}
-    found = deploy({**existing(tmp_path), **chart}, secrets=KEY)["gpu-operator-release"].inputs
+    found = deploy({**existing(), **chart}, secrets=KEY)["gpu-operator-release"].inputs
 
     assert found["version"] == "v26.7.0"
     assert "repositoryOpts" not in found

@@ -18,6 +18,9 @@ EKS: dict[str, Any] = {
     "endpointCidrs": ["198.51.100.7/32"],
     "gpuPools": [POOL],
 }
+# of the kubeconfig only the path is looked at, so any file will do
+ONPREM: dict[str, Any] = {"kind": "existing", "context": "c", "kubeconfig": __file__}
+REGISTRY = {"host": "r.example.com"}
 NIM = {"kind": "nim"}
 KEY = {"ngcApiKey": "nvapi-ngc"}
 

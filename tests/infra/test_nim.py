@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 
 from infra.components.nim_download import PROGRESS, WAIT
-from infra.download_causes import CAUSES, cause_of
+from infra.download_causes import CAUSES, cause_in, cause_of
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
-from tests.infra.test_gpu_settings import EKS, KEY, NIM
+from tests.infra.test_gpu_settings import KEY, NIM, ONPREM, REGISTRY
 
+BASE = {"cluster": ONPREM, "registry": REGISTRY}
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
 def with_llm(deploy: Deploy, **llm: Any) -> Deployment:
-    return deploy({"cluster": EKS, "models": {**NIM, "llm": llm}}, secrets=KEY)
+    return deploy({**BASE, "models": {**NIM, "llm": llm}}, secrets=KEY)
 
 
-@pytest.fixture
-def plain(deploy: Deploy) -> Deployment:
-    return deploy({"cluster": EKS, "models": NIM}, secrets=KEY)
+@pytest.fixture(scope="module")
+def plain(deploy_once: Deploy) -> Deployment:
+    return deploy_once({**BASE, "models": NIM}, secrets=KEY)
 
 
 def env(container: dict[str, Any]) -> dict[str, str]:
@@ -34,7 +35,7 @@ def test_a_nim_runs_on_gpu_nodes_only_one_at_a_time(plain: Deployment) -> None:
     pod = plain.pods["llm"]
 
     assert spec["strategy"] == {"type": "Recreate"}
-    assert pod["nodeSelector"] == {"stackyard/gpu": "true"}
+    assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert pod["tolerations"] == [GPU_TOLERATION]
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert pod["enableServiceLinks"] is False
@@ -148,7 +149,7 @@ def test_only_other_files_are_downloaded_again(
 
 def test_a_preloaded_volume_is_protected_waited_for_and_needs_no_key(deploy: Deploy) -> None:
     roles = {role: {"preloaded": True} for role in ("llm", "embedding", "ranking")}
-    found = deploy({"cluster": EKS, "models": {**NIM, **roles}})
+    found = deploy({**BASE, "models": {**NIM, **roles}})
 
     assert not found.of("Job")
     assert found["llm-cache"].protect is True
@@ -161,26 +162,16 @@ def test_a_preloaded_volume_is_protected_waited_for_and_needs_no_key(deploy: Dep
 
 def test_a_role_may_be_hosted_beside_others_on_gpus(deploy: Deploy) -> None:
     models = {**NIM, "llm": {"kind": "hosted"}}
-    found = deploy({"cluster": EKS, "models": models}, secrets={**KEY, "nvidiaApiKey": "nvapi"})
+    found = deploy({**BASE, "models": models}, secrets={**KEY, "nvidiaApiKey": "nvapi"})
 
     assert "llm" not in found.pods
     assert {"embedding", "ranking"} <= found.pods.keys()
 
 
-def test_a_namespace_scope_makes_nothing_outside_of_its_namespaces(
-    deploy: Deploy, tmp_path: Path
-) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("{}")
-    cluster = {
-        "kind": "existing",
-        "context": "c",
-        "kubeconfig": str(kubeconfig),
-        "scope": "namespace",
-    }
-    settings = {"cluster": cluster, "registry": {"host": "r.example.com"}, "models": NIM}
+def test_a_namespace_scope_makes_nothing_outside_of_its_namespaces(deploy: Deploy) -> None:
+    cluster = {**ONPREM, "scope": "namespace"}
 
-    found = deploy(settings, secrets=KEY)
+    found = deploy({"cluster": cluster, "registry": REGISTRY, "models": NIM}, secrets=KEY)
 
     objects = [each for each in found.resources if each.type.startswith("kubernetes:")]
     assert {each.inputs["metadata"]["namespace"] for each in objects} == {"rag-dev", "models-dev"}
@@ -271,3 +262,14 @@ def test_an_unknown_failure_is_not_guessed_and_a_kill_is_memory() -> None:
     assert killed.name == "memory"
     assert "models.llm.preloaded" in killed.hint
     assert len({cause.name for _, cause in CAUSES}) == len(CAUSES)
+
+
+def test_the_engines_words_about_a_failed_download_are_understood() -> None:
+    said = """Resource llm-download: Job models-dev/llm-download-1a2b is not ready: it failed:
+      container download: HTTP status client error (402 Payment Required)"""
+
+    found = cause_in(said)
+
+    assert found is not None
+    assert found.name == "subscription"
+    assert cause_in("Resource rag-deployment: 401 Unauthorized") is None
