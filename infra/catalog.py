@@ -92,7 +92,12 @@ def build_catalog(
         gpu_operator={key: rewrite(GPU_OPERATOR_IMAGES[key], mirror) for key in operator},
         sources={
             rewrite(image, mirror): image
-            for image in [QDRANT, *nim.values(), *(GPU_OPERATOR_IMAGES[key] for key in operator)]
+            for image in [
+                PYTHON,
+                QDRANT,
+                *nim.values(),
+                *(GPU_OPERATOR_IMAGES[key] for key in operator),
+            ]
             if mirror is not None
         },
     )

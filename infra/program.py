@@ -10,6 +10,7 @@ from infra.components import model_server, qdrant, rag_app
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.image import Image
+from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import StackNamespace
 from infra.components.network_policies import NetworkPolicies, Workload, edges
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
@@ -76,6 +77,7 @@ class Stack:
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
         self.servers: Scope | None = None
+        self.copies = self._copies()
 
     def deploy(self) -> None:
         scope = self._namespace("rag")
@@ -141,6 +143,7 @@ class Stack:
             storage_class=self.cluster.storage_class,
             credentials=self._credentials(),
             make=self.cluster.make_namespaces,
+            after=self.copies,
             opts=self.opts,
         ).scope
 
@@ -152,10 +155,21 @@ class Stack:
         return None
 
     def _image(self, recipe: str) -> pulumi.Output[str]:
-        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
+        opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
         image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
         self.images[recipe] = image.reference
         return image.reference
+
+    def _copies(self) -> list[pulumi.Resource]:
+        """Fill a registry of our own; in another, images are put there by its owner."""
+        if not self.cluster.copies_images:
+            return []
+        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
+        key = self.secrets.get("ngcApiKey")
+        return [
+            ImageCopy(f"copy-{parse(source).path.replace('/', '-')}", source, target, key, opts)
+            for target, source in self.catalog.sources.items()
+        ]
 
     def _model_scope(self) -> Scope:
         if self.servers is None:
@@ -196,5 +210,6 @@ class Stack:
             target=target,
             images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
             credentials=self._credentials() if self.settings.registry.mirrored else None,
+            after=self.copies,
         )
         return [GpuOperator("gpu-operator", args, self.opts).release]

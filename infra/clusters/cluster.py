@@ -33,4 +33,5 @@ class Cluster:
     pushable: Sequence[pulumi.Resource] = ()  # what must exist before an image can be pushed
     gpu: GpuPlace | None = None
     load_balancer: Mapping[str, str] = field(default_factory=dict)  # annotations of such a Service
+    copies_images: bool = False  # its registry is ours, so third-party images are copied there
     make_namespaces: bool = True  # False: they are there, and we may not make any

@@ -1,5 +1,6 @@
 """NVIDIA's GPU operator, which makes GPUs something that pods can ask for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,6 +27,7 @@ class GpuOperatorArgs:
     target: Target
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
+    after: Sequence[pulumi.Resource] = ()  # what its images come from
 
 
 class GpuOperator(pulumi.ComponentResource):
@@ -42,7 +44,7 @@ class GpuOperator(pulumi.ComponentResource):
             metadata=k8s.meta.v1.ObjectMetaArgs(
                 name=NAMESPACE, labels={**labels(name, "namespace", args.stack), **PRIVILEGED}
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self

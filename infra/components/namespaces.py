@@ -1,5 +1,7 @@
 """The namespaces of a stack, each held to the restricted Pod Security standard."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -24,6 +26,7 @@ class StackNamespace(pulumi.ComponentResource):
         storage_class: pulumi.Input[str] | None,
         credentials: PullCredentials | None,
         make: bool = True,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("stackyard:index:StackNamespace", name, None, opts)
@@ -35,7 +38,7 @@ class StackNamespace(pulumi.ComponentResource):
                 metadata=k8s.meta.v1.ObjectMetaArgs(
                     name=full, labels={**labels(name, "namespace", stack), **SECURITY}
                 ),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
             )
             namespace = made.metadata.name.apply(str)
         self.scope = Scope(

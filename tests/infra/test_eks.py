@@ -187,6 +187,10 @@ def test_a_private_cluster_takes_every_image_from_the_accounts_registry(
             path = container["image"].removeprefix(host).partition("@")[0].partition(":")[0]
             assert f"stackyard-dev/{path}" in repositories
     assert "stackyard-dev/nvidia/gpu-operator" in repositories
+    copied = {each.inputs["target"]: each.inputs["source"] for each in private.of("ImageCopy")}
+    for container in (pod["containers"][0] for pod in private.pods.values()):
+        built = "/stackyard-dev/stackyard/" in container["image"]
+        assert built or copied[container["image"]].partition("/")[0] in ("nvcr.io", "qdrant")
 
 
 def test_nothing_is_open_to_the_internet_but_the_api_server(eks: Deployment) -> None:

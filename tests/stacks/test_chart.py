@@ -34,7 +34,7 @@ BASE: dict[str, Any] = {
     "taints": [],
 }
 TAINT = ClusterSettings.model_validate({"gpu": {"tolerations": [{"key": "team"}]}}).gpu.tolerations
-TARGETS = {
+TARGETS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "aws": {"driver": False, "toolkit": False},
     "bottlerocket": {"driver": False, "toolkit": False, "device_plugin": False},

@@ -111,6 +111,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
             tolerations=[Toleration.model_validate({"key": GPU_TAINT})],
         ),
         load_balancer=INTERNAL,
+        copies_images=repositories is not None,
     )
 
 
