@@ -196,7 +196,7 @@ class Stack:
             images=self.catalog.nim,
             key=secrets.key if secrets else None,
             pull=secrets.pull if secrets else None,
-            after=self._gpu_operator(),
+            after=[*self._gpu_operator(), *([secrets.secret] if secrets else [])],
         )
 
     def _gpu_operator(self) -> list[pulumi.Resource]:

@@ -23,7 +23,8 @@ class NgcSecretsArgs:
 class NgcSecrets(pulumi.ComponentResource):
     """`key` is the Secret that downloads read, `pull` the one that kubelet pulls by."""
 
-    key: pulumi.Output[str]
+    key: str
+    secret: k8s.core.v1.Secret
     pull: pulumi.Output[str] | None
 
     def __init__(
@@ -31,13 +32,14 @@ class NgcSecrets(pulumi.ComponentResource):
     ) -> None:
         super().__init__("stackyard:index:NgcSecrets", name, None, opts)
         scope = args.scope
-        secret = k8s.core.v1.Secret(
-            f"{name}-api",
-            metadata=scope.metadata(f"{name}-api", "model"),
+        # by a plain name, so that a new key makes no new download of files that are there
+        self.key = f"{name}-api"
+        self.secret = k8s.core.v1.Secret(
+            self.key,
+            metadata=scope.metadata(self.key, "model"),
             string_data={KEY: args.api_key},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.key = secret.metadata.name.apply(str)
         credentials = PullCredentials(HOST, USERNAME, args.api_key) if args.pulls else None
         self.pull = pull_secret(
             f"{name}-pull", scope.stack, scope.namespace, credentials, parent=self

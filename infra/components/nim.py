@@ -36,7 +36,7 @@ class NimArgs:
     startup_minutes: int
     weights_mib: int | None  # for the download's progress; None: unknown
     gpu: GpuPlace
-    key: pulumi.Output[str] | None  # name of the Secret with NGC_API_KEY; None: files are there
+    key: str | None  # name of the Secret with NGC_API_KEY; None: files are there
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None
     after: Sequence[pulumi.Resource]  # what makes GPUs usable
 

@@ -21,7 +21,7 @@ TRY_AGAIN = {"pulumi.com/replaceUnready": "true"}  # a failed Job by the next `u
 core = k8s.core.v1
 SMALL = Resources(cpu="10m", memory="32Mi", memory_limit="128Mi", cpu_limit="200m")
 # not the server's: then a change of those would download anew
-DOWNLOADING = Resources(cpu="500m", memory="2Gi", memory_limit="16Gi", cpu_limit="4")
+DOWNLOADING = Resources(cpu="100m", memory="512Mi", memory_limit="16Gi", cpu_limit="4")
 # sh and du are all that it asks of the image
 PROGRESS = f"""before=$(du -sk {CACHE} | cut -f1)
 while sleep 10; do
@@ -56,7 +56,7 @@ def download(
     gpus: int,
     weights_mib: int | None,
     gpu: GpuPlace,
-    key: pulumi.Input[str],
+    key: str,
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None,
     account: pulumi.Input[str],
     claim: pulumi.Input[str],

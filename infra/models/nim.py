@@ -45,7 +45,7 @@ class NimPlace:
     scope: Scope
     gpu: GpuPlace
     images: dict[str, str]  # of each role, already rewritten to the stack's registry
-    key: pulumi.Output[str] | None
+    key: str | None
     pull: pulumi.Output[str] | None
     after: Sequence[pulumi.Resource]
 
