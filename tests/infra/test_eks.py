@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pulumi
 import pytest
 
 from infra.clusters.eks.iam import ROLES, trust
@@ -320,3 +321,19 @@ def test_only_stacks_at_aws_import_its_packages() -> None:
     program = "import sys, infra.program; sys.exit('pulumi_aws' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_stack_at_aws_without_its_packages_says_how_to_get_them(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pulumi_aws", None)
+    for name in [name for name in sys.modules if name.startswith("infra.clusters.eks")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    with pytest.raises(pulumi.RunError) as caught:
+        deploy({"cluster": EKS, "models": NIM}, secrets=KEY)
+
+    assert str(caught.value) == (
+        "cluster.kind is 'eks', and the packages for AWS are not installed\n"
+        "hint: uv sync --frozen --group eks"
+    )

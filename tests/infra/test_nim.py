@@ -10,7 +10,7 @@ import pytest
 from infra.components.nim_download import PROGRESS, WAIT
 from infra.download_causes import CAUSES, cause_in, cause_of
 from tests.infra.conftest import Deploy
-from tests.infra.recorder import Deployment
+from tests.infra.recorder import DIGEST, Deployment
 from tests.infra.test_gpu_settings import KEY, NIM, ONPREM, REGISTRY
 
 BASE = {"cluster": ONPREM, "registry": REGISTRY}
@@ -86,6 +86,44 @@ def test_any_image_and_model_may_be_named(deploy: Deploy) -> None:
     assert env(container)["NIM_MAX_MODEL_LEN"] == "8192"
     assert env(container)["NIM_PASSTHROUGH_ARGS"] == "--disable-custom-all-reduce"
     assert env(found.pods["rag"]["containers"][0])["RAG_LLM_MODEL"] == "nvidia/x"
+
+
+def test_an_image_on_cpu_of_the_same_shape_may_take_a_nims_place(deploy: Deploy) -> None:
+    image = f"localhost:5001/stackyard/models@{DIGEST}"
+    store = {
+        "LOCAL_MODELS_ROLE": "embedding",
+        "LOCAL_MODELS_STORE_URL": "https://store.models-dev.svc",
+        "NIM_SERVED_MODEL_NAME": "stackyard/all-minilm-l6-v2",
+    }
+    embedding = {
+        "image": image,
+        "model": "stackyard/all-minilm-l6-v2",
+        "dimension": 384,
+        "cpu": "100m",
+        "memory": "512Mi",
+        "sharedMemory": "64Mi",
+        "cacheStorage": "1Gi",
+        "startupMinutes": 4,
+        "environment": store,
+    }
+    cluster = {**ONPREM, "gpu": {"preinstalled": "operator"}}
+    models = {"llm": {"kind": "local"}, "embedding": {"kind": "nim", **embedding}}
+    settings = {"cluster": cluster, "registry": {"host": "localhost:5001"}, "models": models}
+
+    found = deploy(settings, secrets=KEY)
+
+    (server,) = found.pods["embedding"]["containers"]
+    (download,) = found["embedding-download"].inputs["spec"]["template"]["spec"]["containers"]
+    for container in (server, download):
+        assert container["image"] == image
+        assert store.items() <= env(container).items()
+    assert server["resources"]["requests"] == {
+        "cpu": "100m",
+        "memory": "512Mi",
+        "nvidia.com/gpu": "1",
+    }
+    assert "imagePullSecrets" not in found.pods["embedding"]
+    assert not found.of("Release")
 
 
 def test_the_download_has_the_key_and_the_way_out_and_the_server_neither(

@@ -152,4 +152,4 @@ def _registry(
     ours = [registry.reference(f"stackyard/{name}").path for name in RECIPES if built[name]]
     theirs = [parse(image).path for image in catalog.sources]
     paths = sorted({*ours, *theirs})
-    return registry, Repositories("images", RepositoriesArgs(stack=stack, paths=paths), opts)
+    return registry, Repositories("images", RepositoriesArgs(paths=paths), opts)

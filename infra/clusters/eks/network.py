@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.cluster_settings import ClusterSettings
-from infra.clusters.aws_place import TAG, private_blocks, public_blocks
+from infra.clusters.aws_place import private_blocks, public_blocks
 
 INTERNAL_ELB = {"kubernetes.io/role/internal-elb": "1"}  # where load balancers look for subnets
 PUBLIC_ELB = {"kubernetes.io/role/elb": "1"}
@@ -194,4 +194,4 @@ class Network(pulumi.ComponentResource):
             )
 
     def _tags(self, name: str) -> dict[str, str]:
-        return {"Name": f"stackyard-{self._args.stack}-{name}", TAG: self._args.stack}
+        return {"Name": f"stackyard-{self._args.stack}-{name}"}

@@ -72,7 +72,6 @@ class Pool(pulumi.ComponentResource):
             ),
             update_config=aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
-            tags={TAG: args.stack},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(args.after),
@@ -87,6 +86,7 @@ class Pool(pulumi.ComponentResource):
         self, name: str, args: PoolArgs, gpu: GpuPool | None, short: str
     ) -> aws.ec2.LaunchTemplate:
         throughput = gpu.disk_throughput if gpu else None
+        # the provider's default tags do not reach what EC2 makes from a template
         tags = {"Name": f"stackyard-{args.stack}-{short}", TAG: args.stack}
         return aws.ec2.LaunchTemplate(
             f"{name}-template",
@@ -116,7 +116,6 @@ class Pool(pulumi.ComponentResource):
                 aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=tags)
                 for kind in ("instance", "volume")
             ],
-            tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.clusters.aws_place import TAG
-
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoriesArgs:
-    stack: str
     paths: Sequence[str]
 
 
@@ -38,7 +35,6 @@ class Repositories(pulumi.ComponentResource):
                     aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="AES256")
                 ],
                 force_delete=True,  # all of it can be built or copied again
-                tags={TAG: args.stack},
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for path in args.paths
