@@ -1,9 +1,22 @@
 """Every third-party image, pinned, one line each; the only place that names one."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from infra.machine import EDGE, Machine
+from infra.model_settings import OPERATOR_VERSION
 from infra.registry import Registry, parse, rewrite
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Helm chart in a repository of charts."""
+
+    name: str
+    version: str
+    repository: str
+
 
 # by digest where it is known; the others are exact tags, because no registry could be asked
 KIND_NODE = (
@@ -12,6 +25,27 @@ KIND_NODE = (
 PYTHON = "python:3.11-slim-bookworm"  # tag only: its digest was not seen yet
 REGISTRY = "registry:3.0.0"  # tag only: its digest was not seen yet
 QDRANT = "qdrant/qdrant:v1.19.0-unprivileged"  # tag only: its digest was not seen yet
+# tags only: NVIDIA's registry could not be asked, so check them once with your key
+NIM = {
+    "llm": "nvcr.io/nim/meta/llama-3.1-8b-instruct:2.0.13",
+    "embedding": "nvcr.io/nim/nvidia/llama-nemotron-embed-1b-v2:1.13.0",
+    "ranking": "nvcr.io/nim/nvidia/llama-nemotron-rerank-1b-v2:1.10.0",
+}
+GPU_OPERATOR = Chart("gpu-operator", OPERATOR_VERSION, "https://helm.ngc.nvidia.com/nvidia")
+# key of the chart's values -> image as its version names it (values.yaml of v26.7.0); what is not
+# deployed on Kubernetes without virtual machines is left out
+GPU_OPERATOR_IMAGES = {
+    "operator": "nvcr.io/nvidia/gpu-operator:v26.7.0",
+    "validator": "nvcr.io/nvidia/gpu-operator:v26.7.0",
+    "driver": "nvcr.io/nvidia/driver:595.91.07",  # the operator appends the node's system
+    "driver.manager": "nvcr.io/nvidia/cloud-native/k8s-driver-manager:v0.12.0",
+    "toolkit": "nvcr.io/nvidia/k8s/container-toolkit:v1.20.0",
+    "devicePlugin": "nvcr.io/nvidia/k8s-device-plugin:v0.20.0",
+    "gfd": "nvcr.io/nvidia/k8s-device-plugin:v0.20.0",
+    "dcgmExporter": "nvcr.io/nvidia/k8s/dcgm-exporter:4.6.0-4.8.3-distroless",
+    "migManager": "nvcr.io/nvidia/cloud-native/k8s-mig-manager:v0.15.0",
+    "node-feature-discovery": "registry.k8s.io/nfd/node-feature-discovery:v0.19.0",
+}
 
 
 @dataclass(frozen=True)
@@ -23,20 +57,49 @@ class Catalog:
     registry: str
     qdrant: str | None  # None: no registry has it, so local/qdrant is built
 
+    nim: dict[str, str] = field(default_factory=dict)  # role -> image, of the roles of kind nim
+    gpu_operator: dict[str, str] = field(default_factory=dict)  # key of its values -> image
+    sources: dict[str, str] = field(default_factory=dict)  # reference here -> where it comes from
+
     @property
     def third_party(self) -> dict[str, str]:
         """Return name and reference of what the cluster itself pulls."""
-        return {"qdrant": self.qdrant} if self.qdrant else {}
+        return {
+            **({"qdrant": self.qdrant} if self.qdrant else {}),
+            **{f"nim-{role}": image for role, image in self.nim.items()},
+            **{f"gpu-operator-{key}": image for key, image in self.gpu_operator.items()},
+        }
 
 
-def build_catalog(machine: Machine, mirror: Registry | None) -> Catalog:
-    """Return the pinned images, or what this machine has in their place."""
+def build_catalog(
+    machine: Machine,
+    mirror: Registry | None,
+    *,
+    nim: Mapping[str, str] = MappingProxyType({}),
+    operator: Collection[str] = (),
+) -> Catalog:
+    """Return the pinned images, or what this machine has in their place.
+
+    `nim` is the image of each role on GPUs, `operator` the keys of the GPU operator's values.
+    """
     qdrant = machine.qdrant_image or rewrite(QDRANT, mirror)
     return Catalog(
         kind_node=machine.node_image or KIND_NODE,
         python=machine.base_image or rewrite(PYTHON, mirror),
         registry=machine.registry_image or REGISTRY,
         qdrant=None if qdrant == EDGE else qdrant,
+        nim={role: rewrite(image, mirror) for role, image in nim.items()},
+        gpu_operator={key: rewrite(GPU_OPERATOR_IMAGES[key], mirror) for key in operator},
+        sources={
+            rewrite(image, mirror): image
+            for image in [
+                PYTHON,
+                QDRANT,
+                *nim.values(),
+                *(GPU_OPERATOR_IMAGES[key] for key in operator),
+            ]
+            if mirror is not None
+        },
     )
 
 

@@ -1,24 +1,31 @@
 """Pure: what is wrong with a stack's settings, each problem one line a person can act on."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, SECRETS, Settings
+from infra.eks_problems import eks_problems
+from infra.gpu_problems import gpu_problems
+from infra.model_settings import ROLES, is_nvidia
+from infra.schema import SECRETS, EmbeddingSettings, ModelSettings, Settings
+from infra.telling import PROJECT, alias_of, hint, only, secret_hint, shown
 
-PROJECT = "stackyard"
 STACK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
-NVIDIA_HOSTS = tuple(url.split("/")[2] for url in (NVIDIA_URL, NVIDIA_RETRIEVAL_URL))
-ROLES = ("llm", "embedding", "ranking")
+# kind of a role -> the settings that it has
+KNOWN = {
+    "local": {"kind"},
+    "hosted": {"kind", "url", "model", "dimension"},
+    "nim": set(EmbeddingSettings.model_fields) - {"url"},
+}
 
 
 def known_keys() -> list[str]:
     """Return every top-level key that a stack may set."""
-    return [*Settings.model_fields, *SECRETS]
+    return [*_aliases(Settings), *SECRETS]
 
 
 def unknown_keys(keys: Iterable[str]) -> list[str]:
@@ -33,7 +40,7 @@ def plain_secrets(names: Iterable[str]) -> list[str]:
     """Return a problem for each secret that lies in plain in the stack's file."""
     return [
         f"{PROJECT}:{name}: is not encrypted; whoever reads the stack's file has it\n"
-        f"{_secret_hint(name)}"
+        f"{secret_hint(name)}"
         for name in sorted(names)
     ]
 
@@ -57,10 +64,17 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
     """Return a problem for each combination that cannot work."""
     return [
         *_cluster(settings),
+        *eks_problems(settings),
+        *gpu_problems(settings),
         *_registry(settings, secrets),
         *_exposure(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]
+
+
+# the settings of `cluster` that only one kind has; eks lists the rest
+OF_LOCAL = {"port"}
+OF_EXISTING = {"kubeconfig", "context", "storage_class", "scope", "gpu"}
 
 
 def _cluster(settings: Settings) -> Iterable[str]:
@@ -69,20 +83,20 @@ def _cluster(settings: Settings) -> Iterable[str]:
         if cluster.context is None:
             yield (
                 f"{PROJECT}:cluster.context: is not set; with cluster.kind 'existing' it names the "
-                f"kubeconfig's context\n{_hint('cluster.context', 'NAME')}"
+                f"kubeconfig's context\n{hint('cluster.context', 'NAME')}"
             )
         if not cluster.kubeconfig_path.is_file():
             yield (
                 f"{PROJECT}:cluster.kubeconfig: is '{cluster.kubeconfig}', which is not a file\n"
-                f"{_hint('cluster.kubeconfig', 'PATH')}"
+                f"{hint('cluster.kubeconfig', 'PATH')}"
             )
-        if cluster.port is not None:
-            yield _only("cluster.port", cluster.port, "cluster.kind 'local'")
-        return
-    for name in ("kubeconfig", "context", "storage_class"):
-        if name in cluster.model_fields_set:
-            alias = type(cluster).model_fields[name].alias
-            yield _only(f"cluster.{alias}", getattr(cluster, name), "cluster.kind 'existing'")
+    for name in type(cluster).model_fields:
+        if name == "kind" or name not in cluster.model_fields_set:
+            continue
+        kind = "local" if name in OF_LOCAL else "existing" if name in OF_EXISTING else "eks"
+        if kind != cluster.kind:
+            alias = alias_of(type(cluster), name)
+            yield only(f"cluster.{alias}", getattr(cluster, name), f"cluster.kind '{kind}'")
 
 
 def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
@@ -91,10 +105,11 @@ def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
         if settings.cluster.kind == "existing":
             yield (
                 f"{PROJECT}:registry.host: is not set; with cluster.kind 'existing' it is where "
-                f"images are pushed to and pulled from\n{_hint('registry.host', 'HOST')}"
+                f"images are pushed to and pulled from\n{hint('registry.host', 'HOST')}"
             )
-        for name in sorted({"prefix", "mirrored", "username"} & registry.model_fields_set):
-            yield _only(f"registry.{name}", getattr(registry, name), "registry.host")
+        free = {"prefix", "mirrored"} if settings.cluster.kind == "eks" else set()
+        for name in sorted({"prefix", "mirrored", "username"} & registry.model_fields_set - free):
+            yield only(f"registry.{name}", getattr(registry, name), "registry.host")
     elif settings.cluster.kind == "local":
         yield (
             f"{PROJECT}:registry.host: is '{registry.host}'; a local cluster has a registry of its "
@@ -103,11 +118,11 @@ def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
     if (registry.username is None) != ("registryPassword" not in secrets):
         missing = (
             f"{PROJECT}:registryPassword: is not set; registry.username "
-            f"'{registry.username}' needs it\n{_secret_hint('registryPassword')}"
+            f"'{registry.username}' needs it\n{secret_hint('registryPassword')}"
         )
         spare = (
             f"{PROJECT}:registry.username: is not set; registryPassword needs it\n"
-            f"{_hint('registry.username', 'NAME')}"
+            f"{hint('registry.username', 'NAME')}"
         )
         yield spare if registry.username is None else missing
 
@@ -122,104 +137,116 @@ def _exposure(settings: Settings) -> Iterable[str]:
             )
         for name in ("node_port", "url"):
             if name in app.model_fields_set:
-                alias = type(app).model_fields[name].alias
-                yield _only(f"app.{alias}", getattr(app, name), "cluster.kind 'existing'")
+                alias = alias_of(type(app), name)
+                yield only(f"app.{alias}", getattr(app, name), "cluster.kind 'existing' or 'eks'")
         return
     if app.node_port is not None and app.expose != "NodePort":
-        yield _only("app.nodePort", app.node_port, "app.expose 'NodePort'")
+        yield only("app.nodePort", app.node_port, "app.expose 'NodePort'")
     if app.expose == "NodePort" and app.url is None:
         yield (
             f"{PROJECT}:app.url: is not set; with app.expose 'NodePort' it is the address that "
-            f"users call\n{_hint('app.url', 'http://NODE:30080')}"
+            f"users call\n{hint('app.url', 'http://NODE:30080')}"
         )
 
 
 def _role(settings: Settings, name: str, secrets: frozenset[str]) -> Iterable[str]:
     role = settings.models.role(name)
     where = f"models.{name}"
-    if settings.models.kind_of(role) == "local":
-        for field in sorted(role.model_fields_set - {"kind"}):
-            yield _only(f"{where}.{field}", getattr(role, field), f"{where}.kind 'hosted'")
-        return
+    kind = settings.models.kind_of(role)
+    known = KNOWN[kind]
+    for field in type(role).model_fields:
+        if field in role.model_fields_set and field not in known:
+            needed = " or ".join(f"'{each}'" for each in KNOWN if field in KNOWN[each])
+            alias = alias_of(type(role), field)
+            yield only(f"{where}.{alias}", getattr(role, field), f"{where}.kind {needed}")
+    if kind == "hosted":
+        yield from _hosted(role, name, secrets)
+    elif kind == "nim":
+        yield from _nim(settings, role, name, secrets)
+    dimension = getattr(role, "dimension", None)
+    named = role.model is not None and kind != "local"
+    if name == "embedding" and named and dimension is None:
+        yield (
+            f"{PROJECT}:{where}.dimension: is not set; with {where}.model '{role.model}' it is the "
+            f"length of its vectors\n{hint(f'{where}.dimension', '1024')}"
+        )
+
+
+def _nim(
+    settings: Settings, role: ModelSettings, name: str, secrets: frozenset[str]
+) -> Iterable[str]:
+    where = f"models.{name}"
+    if settings.cluster.kind == "local":
+        yield (
+            f"{PROJECT}:{where}.kind: is 'nim'; a local cluster has no GPU\n"
+            f"{hint('cluster.kind', 'existing')}"
+        )
+    if role.image is not None and role.model is None:
+        yield (
+            f"{PROJECT}:{where}.model: is not set; with {where}.image '{role.image}' it names the "
+            f"model that this image serves\n{hint(f'{where}.model', 'NAME')}"
+        )
+    if role.max_model_length is not None and name != "llm":
+        yield only(f"{where}.maxModelLength", role.max_model_length, "models.llm")
+    if not role.preloaded and "ngcApiKey" not in secrets:
+        yield (
+            f"{PROJECT}:ngcApiKey: is not set; {where} downloads its model from NVIDIA and needs "
+            f"a key (from https://ngc.nvidia.com)\n{secret_hint('ngcApiKey')}"
+        )
+
+
+def _hosted(role: ModelSettings, name: str, secrets: frozenset[str]) -> Iterable[str]:
+    where = f"models.{name}"
     if role.url is None or is_nvidia(role.url):
         accepted = {"nvidiaApiKey"} | ({"NVIDIA_EMBEDDINGS_KEY"} if name == "embedding" else set())
         if not accepted & secrets:
             yield (
                 f"{PROJECT}:nvidiaApiKey: is not set; {where} is hosted by NVIDIA and needs a key "
-                f"(from https://build.nvidia.com)\n{_secret_hint('nvidiaApiKey')}"
+                f"(from https://build.nvidia.com)\n{secret_hint('nvidiaApiKey')}"
             )
     elif role.model is None:
         yield (
             f"{PROJECT}:{where}.model: is not set; with a {where}.url of your own it names the "
-            f"model there\n{_hint(f'{where}.model', 'NAME')}"
+            f"model there\n{hint(f'{where}.model', 'NAME')}"
         )
     if role.url is not None and not role.url.rstrip("/").endswith("/v1"):
         yield (
             f"{PROJECT}:{where}.url: is '{role.url}'; it must end in /v1\n"
-            f"{_hint(f'{where}.url', role.url.rstrip('/') + '/v1')}"
+            f"{hint(f'{where}.url', role.url.rstrip('/') + '/v1')}"
         )
-    dimension = getattr(role, "dimension", None)
-    if name == "embedding" and role.model is not None and dimension is None:
-        yield (
-            f"{PROJECT}:{where}.dimension: is not set; with {where}.model '{role.model}' it is the "
-            f"length of its vectors\n{_hint(f'{where}.dimension', '1024')}"
-        )
-
-
-def is_nvidia(url: str) -> bool:
-    """Tell whether NVIDIA's key may be sent to a URL: only over TLS, only to NVIDIA's API."""
-    scheme, _, rest = url.partition("://")
-    return scheme == "https" and rest.split("/")[0] in NVIDIA_HOSTS
-
-
-def _only(key: str, value: object, needed: str) -> str:
-    shown = f"'{value}'" if isinstance(value, str) else _json(value)
-    return (
-        f"{PROJECT}:{key}: is {shown}; it is only for {needed}\n"
-        f"      hint: pulumi config rm --path '{PROJECT}:{key}'"
-    )
-
-
-def _hint(key: str, value: str) -> str:
-    return f"      hint: pulumi config set --path '{PROJECT}:{key}' {value}"
-
-
-def _secret_hint(key: str) -> str:
-    return f"      hint: pulumi config set --secret {PROJECT}:{key}"
 
 
 def _explain(detail: ErrorDetails) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     value = detail["input"]
-    shown = f"'{value}'" if isinstance(value, str) else _json(value)
     match detail["type"]:
         case "extra_forbidden":
             parent, _, key = path.rpartition(".")
             siblings = _aliases(_model_at(detail["loc"][:-1]))
             text = f"is not a setting{_nearest(key, siblings, f'{parent}.' if parent else '')}"
         case "literal_error":
-            text = f"is {shown}; it may be {detail['ctx']['expected']}"
+            text = f"is {shown(value)}; it may be {detail['ctx']['expected']}"
         case "model_type":
             known = ", ".join(_aliases(_model_at(detail["loc"])))
-            text = f"is {shown}; it must be an object with some of: {known}"
+            text = f"is {shown(value)}; it must be an object with some of: {known}"
         case _:
-            text = f"is {shown}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+            text = f"is {shown(value)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
     return f"{PROJECT}:{path}: {text}"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, default=repr)
 
 
 def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
     """Return the settings class at a path of aliases."""
     model: type[BaseModel] = Settings
     for part in location:
+        if isinstance(part, int):
+            continue  # the place in a list of nouns
         by_alias = {field.alias: field for field in model.model_fields.values()}
-        annotation = by_alias[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        annotation = by_alias[part].annotation
+        candidates = [annotation, *get_args(annotation)]
+        nouns = [e for e in candidates if isinstance(e, type) and issubclass(e, BaseModel)]
+        if not nouns:
             break
-        model = annotation
+        model = nouns[0]
     return model
 
 

@@ -2,23 +2,32 @@
 
 import pulumi
 
-from infra.catalog import Catalog, build_catalog
+from infra.catalog import NIM, Catalog, build_catalog
 from infra.clusters import build_cluster
+from infra.clusters.aws_place import eks_registry
 from infra.clusters.cluster import Cluster
 from infra.components import model_server, qdrant, rag_app
 from infra.components.generated_secret import GeneratedSecret
+from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.image import Image
+from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import StackNamespace
 from infra.components.network_policies import NetworkPolicies, Workload, edges
+from infra.components.ngc_secrets import HOST as NVIDIA_HOST
+from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
+from infra.components.nim_download import download_name
 from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scope import Scope
 from infra.exports import inventory, service_url
+from infra.gpu_operator_values import target_of
 from infra.machine import Machine, load_machine
+from infra.model_settings import ROLES
 from infra.models import build_models
-from infra.registry import Registry
-from infra.schema import RegistrySettings, Settings
+from infra.models.nim import NimPlace
+from infra.registry import Registry, parse
+from infra.schema import Settings
 from infra.settings import Secrets, load_secrets, load_settings
 
 
@@ -28,16 +37,33 @@ def deploy() -> None:
     secrets = load_secrets()
     # what this machine lacks says nothing about a cluster elsewhere
     machine = load_machine() if settings.cluster.kind == "local" else Machine()
-    catalog = build_catalog(machine, mirror_of(settings.registry))
+    mirror = mirror_of(settings, pulumi.get_stack())
+    target = target_of(settings)
+    catalog = build_catalog(
+        machine, mirror, nim=nim_images(settings), operator=target.images if target else ()
+    )
     cluster = build_cluster(settings, catalog, machine)
     Stack(settings, secrets, catalog, cluster).deploy()
 
 
-def mirror_of(registry: RegistrySettings) -> Registry | None:
+def mirror_of(settings: Settings, stack: str) -> Registry | None:
     """Return the registry that third-party images are taken from, None for the public ones."""
-    if registry.host is None or not registry.mirrored:
+    registry = settings.registry
+    if not registry.mirrored:
         return None
-    return Registry(registry.host, registry.prefix)
+    if settings.cluster.kind == "eks":
+        return eks_registry(settings, stack)
+    return Registry(registry.host, registry.prefix) if registry.host is not None else None
+
+
+def nim_images(settings: Settings) -> dict[str, str]:
+    """Return the image of each role on GPUs as the stack or the catalog names it."""
+    models = settings.models
+    return {
+        role: models.role(role).image or NIM[role]
+        for role in ROLES
+        if models.kind_of(models.role(role)) == "nim"
+    }
 
 
 class Stack:
@@ -51,10 +77,13 @@ class Stack:
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
         self.servers: Scope | None = None
+        self.copies = self._copies()
 
     def deploy(self) -> None:
         scope = self._namespace("rag")
-        models = build_models(self.settings.models, self.secrets, self._model_place, self.opts)
+        models = build_models(
+            self.settings.models, self.secrets, self._model_place, self._nim_place, self.opts
+        )
         store = Qdrant(
             "qdrant",
             QdrantArgs(
@@ -78,6 +107,7 @@ class Stack:
                 api_keys=api_keys,
                 expose=self.cluster.expose,
                 node_port=self.cluster.node_port,
+                load_balancer=self.cluster.load_balancer,
             ),
             self.opts,
         )
@@ -90,6 +120,11 @@ class Stack:
                 for role in models
                 if self.servers is not None
             },
+            downloads=[
+                Workload(name=download_name(role), scope=self.servers, port=model_server.PORT)
+                for role in self.catalog.nim
+                if self.servers is not None and not self.settings.models.role(role).preloaded
+            ],
         )
         scopes = [scope, self.servers] if self.servers else [scope]
         NetworkPolicies("network", scopes, table, self.opts)
@@ -102,25 +137,79 @@ class Stack:
         pulumi.export("inventory", inventory(self.images, self.catalog, with_machine=local))
 
     def _namespace(self, name: str) -> Scope:
-        registry = self.settings.registry
-        password = self.secrets.get("registryPassword")
-        credentials = None
-        if registry.host and registry.username and password is not None:
-            credentials = PullCredentials(registry.host, registry.username, password)
         return StackNamespace(
             name,
             stack=pulumi.get_stack(),
             storage_class=self.cluster.storage_class,
-            credentials=credentials,
+            credentials=self._credentials(),
+            make=self.cluster.make_namespaces,
+            after=self.copies,
             opts=self.opts,
         ).scope
 
+    def _credentials(self) -> PullCredentials | None:
+        registry = self.settings.registry
+        password = self.secrets.get("registryPassword")
+        if registry.host and registry.username and password is not None:
+            return PullCredentials(registry.host, registry.username, password)
+        return None
+
     def _image(self, recipe: str) -> pulumi.Output[str]:
-        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
+        opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
         image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
         self.images[recipe] = image.reference
         return image.reference
 
+    def _copies(self) -> list[pulumi.Resource]:
+        """Fill a registry of our own; in another, images are put there by its owner."""
+        if not self.cluster.copies_images:
+            return []
+        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
+        key = self.secrets.get("ngcApiKey")
+        return [
+            ImageCopy(f"copy-{parse(source).path.replace('/', '-')}", source, target, key, opts)
+            for target, source in self.catalog.sources.items()
+        ]
+
+    def _model_scope(self) -> Scope:
+        if self.servers is None:
+            self.servers = self._namespace("models")
+        return self.servers
+
     def _model_place(self) -> tuple[Scope, pulumi.Output[str]]:
-        self.servers = self._namespace("models")
-        return self.servers, self._image("models")
+        return self._model_scope(), self._image("models")
+
+    def _nim_place(self) -> NimPlace:
+        scope = self._model_scope()
+        if self.cluster.gpu is None:
+            message = "a role of kind nim needs a cluster with GPU nodes"
+            raise ValueError(message)
+        api_key = self.secrets.get("ngcApiKey")
+        secrets = None
+        if api_key is not None:
+            pulls = any(parse(image).host == NVIDIA_HOST for image in self.catalog.nim.values())
+            args = NgcSecretsArgs(scope=scope, api_key=api_key, pulls=pulls)
+            secrets = NgcSecrets("ngc", args, self.opts)
+        return NimPlace(
+            scope=scope,
+            gpu=self.cluster.gpu,
+            images=self.catalog.nim,
+            key=secrets.key if secrets else None,
+            pull=secrets.pull if secrets else None,
+            after=[*self._gpu_operator(), *([secrets.secret] if secrets else [])],
+        )
+
+    def _gpu_operator(self) -> list[pulumi.Resource]:
+        """Return what makes GPUs usable; nothing where an operator is adopted or not wanted."""
+        target = target_of(self.settings)
+        if target is None:
+            return []
+        args = GpuOperatorArgs(
+            stack=pulumi.get_stack(),
+            settings=self.settings.gpu_operator,
+            target=target,
+            images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
+            credentials=self._credentials() if self.settings.registry.mirrored else None,
+            after=self.copies,
+        )
+        return [GpuOperator("gpu-operator", args, self.opts).release]

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infra.problems import PROJECT
 from infra.schema import SECRETS, Settings
+from infra.telling import PROJECT, alias_of
 
 HEAD = """# Settings
 
@@ -24,7 +24,8 @@ Each stack has a file `Pulumi.<stack>.yaml`. Set a value with
 def reference() -> str:
     """Return the page."""
     parts = [HEAD]
-    for name, field in Settings.model_fields.items():
+    for field_name, field in Settings.model_fields.items():
+        name = alias_of(Settings, field_name)
         rows = [_row(*entry) for entry in _leaves(name, field)]
         title = f"## {name}\n\n{_sentence(field.description or '')}\n"
         parts.append(
@@ -38,21 +39,30 @@ def reference() -> str:
 
 def _leaves(path: str, field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
     annotation = field.annotation
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for child in annotation.model_fields.values():
-            yield from _leaves(f"{path}.{child.alias}", child)
+    (item, *_) = (*get_args(annotation), None) if get_origin(annotation) is list else (None,)
+    noun, suffix = (item, "[]") if item is not None else (annotation, "")
+    if isinstance(noun, type) and issubclass(noun, BaseModel):
+        for child in noun.model_fields.values():
+            yield from _leaves(f"{path}{suffix}.{child.alias}", child)
     else:
         yield path, field
 
 
 def _row(path: str, field: FieldInfo) -> str:
-    default = "" if field.default is None else f"`{json.dumps(field.default)}`"
+    shown = field.default is not None and not field.is_required()
+    default = f"`{json.dumps(field.default)}`" if shown else ""
     return f"| `{path}` | {_type(field.annotation)} | {default} | {field.description or ''} |"
 
 
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) is list:
+        return f"list of {_type(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return "object of texts"
     if isinstance(annotation, UnionType) or get_args(annotation):
         return " or ".join(
             _type(part)

@@ -8,7 +8,6 @@ from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys
 from pydantic import ValidationError
 
 from infra.problems import (
-    PROJECT,
     plain_secrets,
     unknown_keys,
     wrong_name,
@@ -16,6 +15,7 @@ from infra.problems import (
     wrong_values,
 )
 from infra.schema import SECRETS, Settings
+from infra.telling import PROJECT, alias_of
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ def load_settings(stack: str) -> Settings:
     encrypted = [key.removeprefix(f"{PROJECT}:") for key in get_config_secret_keys_env()]
     exposed = set(_set_secrets(given)) - set(encrypted)
     problems = [*wrong_name(stack), *unknown_keys(given), *plain_secrets(exposed)]
+    nouns = [alias_of(Settings, field) for field in Settings.model_fields]
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(
-            {key: _read(given[key]) for key in Settings.model_fields if given.get(key)}
+            {key: _read(given[key]) for key in nouns if given.get(key)}
         )
     except ValidationError as error:
         problems += wrong_values(error)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from infra.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
 from stackyard.orphans import end_orphans
@@ -222,6 +223,9 @@ class Engine:
         message = f"`pulumi {verb}` of stack {self.stack.name} failed:\n{said}"
         kind = _Locked if "the stack is currently locked by" in said else Trouble
         hint = f"the whole output is in {log}; when the cause is gone run the same command again"
+        known = cause_in(said)
+        if known is not None:
+            message, hint = f"{message}\n{known.what}", f"{known.hint}; {hint}"
         return kind(message, hint)
 
 

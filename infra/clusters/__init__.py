@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pulumi
+
 from infra.catalog import Catalog
 from infra.clusters.cluster import Cluster
 from infra.clusters.existing import build_existing_cluster
@@ -9,9 +11,26 @@ from infra.clusters.local import build_local_cluster
 from infra.machine import Machine
 from infra.schema import Settings
 
+
+def build_eks(settings: Settings, catalog: Catalog, machine: Machine) -> Cluster:
+    """Make a cluster at AWS; its 121 MB of packages are imported here and nowhere else."""
+    try:
+        from infra.clusters.eks import build_eks_cluster
+    except ModuleNotFoundError as error:
+        if error.name != "pulumi_aws":
+            raise
+        message = (
+            "cluster.kind is 'eks', and the packages for AWS are not installed\n"
+            "hint: uv sync --frozen --group eks"
+        )
+        raise pulumi.RunError(message) from None
+    return build_eks_cluster(settings, catalog, machine)
+
+
 BUILDERS: dict[str, Callable[[Settings, Catalog, Machine], Cluster]] = {
     "local": build_local_cluster,
     "existing": build_existing_cluster,
+    "eks": build_eks,
 }
 
 

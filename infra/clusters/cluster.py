@@ -1,13 +1,22 @@
 """What the rest of the program needs to know about a cluster, whoever made it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.cluster_settings import Toleration
 from infra.registry import Registry
 from infra.schema import Exposure
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuPlace:
+    """Which nodes run models, and what keeps others away from them."""
+
+    node_selector: Mapping[str, str]
+    tolerations: Sequence[Toleration]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +31,7 @@ class Cluster:
     url: str | None  # None: read from the app's Service
     kubeconfig: pulumi.Output[str] | None  # only where we made the cluster
     pushable: Sequence[pulumi.Resource] = ()  # what must exist before an image can be pushed
+    gpu: GpuPlace | None = None
+    load_balancer: Mapping[str, str] = field(default_factory=dict)  # annotations of such a Service
+    copies_images: bool = False  # its registry is ours, so third-party images are copied there
+    make_namespaces: bool = True  # False: they are there, and we may not make any

@@ -3,7 +3,7 @@
 import pulumi_kubernetes as k8s
 
 from infra.catalog import Catalog
-from infra.clusters.cluster import Cluster
+from infra.clusters.cluster import Cluster, GpuPlace
 from infra.clusters.kind_config import APP_NODE_PORT
 from infra.machine import Machine
 from infra.registry import Registry
@@ -30,4 +30,6 @@ def build_existing_cluster(settings: Settings, _catalog: Catalog, _machine: Mach
         node_port=(app.node_port or APP_NODE_PORT) if expose == "NodePort" else None,
         url=app.url,
         kubeconfig=None,
+        gpu=GpuPlace(node_selector=cluster.gpu.node_selector, tolerations=cluster.gpu.tolerations),
+        make_namespaces=cluster.scope == "cluster",
     )

@@ -1,5 +1,7 @@
 """The namespaces of a stack, each held to the restricted Pod Security standard."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -12,7 +14,7 @@ SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in ("enforce", 
 
 
 class StackNamespace(pulumi.ComponentResource):
-    """One namespace; `scope` is what components put their objects into."""
+    """One namespace, made or found; `scope` is what components put their objects into."""
 
     scope: Scope
 
@@ -23,24 +25,27 @@ class StackNamespace(pulumi.ComponentResource):
         stack: str,
         storage_class: pulumi.Input[str] | None,
         credentials: PullCredentials | None,
+        make: bool = True,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("stackyard:index:StackNamespace", name, None, opts)
         full = f"{name}-{stack}"
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=full, labels={**labels(name, "namespace", stack), **SECURITY}
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        namespace = pulumi.Output.from_input(full)
+        if make:
+            made = k8s.core.v1.Namespace(
+                f"{name}-namespace",
+                metadata=k8s.meta.v1.ObjectMetaArgs(
+                    name=full, labels={**labels(name, "namespace", stack), **SECURITY}
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            )
+            namespace = made.metadata.name.apply(str)
         self.scope = Scope(
             stack=stack,
             name=full,
-            namespace=namespace.metadata.name,
+            namespace=namespace,
             storage_class=storage_class,
-            pull_secret=pull_secret(
-                f"{name}-pull", stack, namespace.metadata.name, credentials, parent=self
-            ),
+            pull_secret=pull_secret(f"{name}-pull", stack, namespace, credentials, parent=self),
         )
         self.register_outputs({"name": self.scope.namespace})

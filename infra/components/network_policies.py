@@ -14,6 +14,7 @@ from infra.models.endpoint import ModelEndpoint
 
 ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host names
 DNS_PORT = 53
+HTTPS_PORT = 443
 net, meta = k8s.networking.v1, k8s.meta.v1
 
 
@@ -67,8 +68,9 @@ def edges(
     qdrant: Workload,
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
+    downloads: Iterable[Workload] = (),
 ) -> list[Edge]:
-    """Return the table: callers to the app, the app to Qdrant and to each model."""
+    """Return the table: callers to the app, the app to Qdrant and each model, downloads out."""
     table = [
         Edge(source=Outside(name="callers"), target=app, port=app.port),
         Edge(source=app, target=qdrant, port=qdrant.port),
@@ -79,6 +81,8 @@ def edges(
         else:
             server = servers[endpoint.role]
             table.append(Edge(source=app, target=server, port=server.port))
+    for download in downloads:
+        table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
     return table
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.cluster_settings import Toleration
+from infra.clusters.cluster import GpuPlace
 from infra.components.scope import Scope
 
 NOBODY = 65532  # the user of our own images
+GPU = "nvidia.com/gpu"
 core = k8s.core.v1
 
 
@@ -20,11 +23,13 @@ class Resources:
     memory: str
     memory_limit: str
     cpu_limit: str = "2"
+    gpus: int = 0
 
     def args(self) -> k8s.core.v1.ResourceRequirementsArgs:
+        gpus = {GPU: str(self.gpus)} if self.gpus else {}
         return core.ResourceRequirementsArgs(
-            requests={"cpu": self.cpu, "memory": self.memory},
-            limits={"cpu": self.cpu_limit, "memory": self.memory_limit},
+            requests={"cpu": self.cpu, "memory": self.memory, **gpus},
+            limits={"cpu": self.cpu_limit, "memory": self.memory_limit, **gpus},
         )
 
 
@@ -35,6 +40,8 @@ class Probes:
     live: str
     ready: str
     startup_seconds: int
+    startup: str | None = None  # unset: live
+    startup_period: int = 2
 
 
 def probe(path: str, *, period: int, failures: int) -> k8s.core.v1.ProbeArgs:
@@ -56,25 +63,36 @@ def container(
     probes: Probes,
     resources: Resources,
     mounts: Sequence[k8s.core.v1.VolumeMountArgs],
+    writable_root: bool = False,
 ) -> k8s.core.v1.ContainerArgs:
     """Return a container that may write to its mounts and to /tmp, and nothing else."""
+    start = probe(
+        probes.startup or probes.live,
+        period=probes.startup_period,
+        failures=probes.startup_seconds // probes.startup_period,
+    )
     return core.ContainerArgs(
         name=name,
         image=image,
         image_pull_policy="IfNotPresent",
         ports=[core.ContainerPortArgs(name="http", container_port=port)],
         env=[core.EnvVarArgs(name=key, value=value) for key, value in environment.items()],
-        startup_probe=probe(probes.live, period=2, failures=probes.startup_seconds // 2),
+        startup_probe=start,
         liveness_probe=probe(probes.live, period=20, failures=3),
         readiness_probe=probe(probes.ready, period=5, failures=2),
         resources=resources.args(),
-        security_context=core.SecurityContextArgs(
-            allow_privilege_escalation=False,
-            read_only_root_filesystem=True,
-            run_as_non_root=True,
-            capabilities=core.CapabilitiesArgs(drop=["ALL"]),
-        ),
+        security_context=restricted(writable_root=writable_root),
         volume_mounts=[*mounts, core.VolumeMountArgs(name="tmp", mount_path="/tmp")],
+    )
+
+
+def restricted(*, writable_root: bool = False) -> k8s.core.v1.SecurityContextArgs:
+    """Return what the restricted Pod Security standard asks of a container, and a fixed root."""
+    return core.SecurityContextArgs(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=not writable_root,
+        run_as_non_root=True,
+        capabilities=core.CapabilitiesArgs(drop=["ALL"]),
     )
 
 
@@ -86,6 +104,11 @@ def pod_spec(
     volumes: Sequence[k8s.core.v1.VolumeArgs] = (),
     user: int = NOBODY,
     grace_seconds: int = 30,
+    init_containers: Sequence[k8s.core.v1.ContainerArgs] = (),
+    place: GpuPlace | None = None,
+    affinity: k8s.core.v1.AffinityArgs | None = None,
+    restart_policy: str | None = None,
+    pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None = None,
 ) -> k8s.core.v1.PodSpecArgs:
     """Return a pod that the restricted Pod Security standard lets in."""
     return core.PodSpecArgs(
@@ -93,7 +116,11 @@ def pod_spec(
         automount_service_account_token=False,
         # a Service called hayhooks would set HAYHOOKS_PORT=tcp://... in every pod beside it
         enable_service_links=False,
-        image_pull_secrets=scope.pull_secrets,
+        image_pull_secrets=pull_secrets or scope.pull_secrets,
+        node_selector=place.node_selector if place else None,
+        tolerations=[toleration(each) for each in place.tolerations] if place else None,
+        affinity=affinity,
+        restart_policy=restart_policy,
         termination_grace_period_seconds=grace_seconds,
         security_context=core.PodSecurityContextArgs(
             run_as_non_root=True,
@@ -103,8 +130,16 @@ def pod_spec(
             fs_group_change_policy="OnRootMismatch",
             seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
         ),
+        init_containers=list(init_containers) or None,
         containers=list(containers),
         volumes=[*volumes, core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs())],
+    )
+
+
+def toleration(given: Toleration) -> k8s.core.v1.TolerationArgs:
+    """Return a toleration as pods have it."""
+    return core.TolerationArgs(
+        key=given.key, operator=given.operator, value=given.value, effect=given.effect
     )
 
 

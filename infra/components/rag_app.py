@@ -1,5 +1,6 @@
 """The service that users call: the app image, its documents' volume, its keys as files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -41,6 +42,7 @@ class RagAppArgs:
     api_keys: pulumi.Output[str]  # separated by commas or lines
     expose: Exposure
     node_port: int | None
+    load_balancer: Mapping[str, str]  # annotations of a Service of that type
 
 
 class RagApp(pulumi.ComponentResource):
@@ -76,7 +78,7 @@ class RagApp(pulumi.ComponentResource):
             f"{name}-service",
             # a load balancer's address is an output, so that one is waited for
             metadata=scope.metadata(
-                name, "app", None if args.expose == "LoadBalancer" else SKIP_AWAIT
+                name, "app", args.load_balancer if args.expose == "LoadBalancer" else SKIP_AWAIT
             ),
             spec=core.ServiceSpecArgs(
                 type=args.expose,

@@ -7,16 +7,24 @@ from infra.components.scope import SKIP_AWAIT, Scope
 
 
 def data_volume(
-    resource: str, *, scope: Scope, name: str, component: str, storage: str, parent: pulumi.Resource
+    resource: str,
+    *,
+    scope: Scope,
+    name: str,
+    component: str,
+    storage: str,
+    parent: pulumi.Resource,
+    storage_class: str | None = None,
+    protect: bool = True,
 ) -> k8s.core.v1.PersistentVolumeClaim:
-    """Claim a volume; `pulumi destroy` refuses it until it is unprotected."""
+    """Claim a volume; `pulumi destroy` refuses a protected one until it is unprotected."""
     return k8s.core.v1.PersistentVolumeClaim(
         resource,
         metadata=scope.metadata(name, component, SKIP_AWAIT),
         spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
             access_modes=["ReadWriteOnce"],
-            storage_class_name=scope.storage_class,
+            storage_class_name=storage_class or scope.storage_class,
             resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": storage}),
         ),
-        opts=pulumi.ResourceOptions(parent=parent, protect=True),
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
     )

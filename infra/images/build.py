@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 
 from infra.command import Trouble, run
+from infra.images.ecr import log_docker_in
 from infra.images.recipe import PLATFORM, PYTHON, ROOT, Recipe, files
 from infra.machine import cache_dir
+from infra.registry import parse
 
 PUSHED = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 PACKAGES_HINT = "check that the package registry can be reached, then run the same command again"
@@ -45,6 +47,7 @@ def build_and_push(recipe: Recipe, tag: str, base: str) -> str:
             *("docker", "build", "--build-arg", f"BASE={base}", "--tag", tag, context),
             hint="docker system df shows the space; the Dockerfile is " + recipe.dockerfile,
         )
+    log_docker_in(parse(tag).host)
     said = run("docker", "push", tag, hint="docker login, where the registry asks for it")
     found = PUSHED.search(said)
     if found is None:

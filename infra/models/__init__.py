@@ -5,30 +5,32 @@ from collections.abc import Callable
 import pulumi
 
 from infra.components.scope import Scope
+from infra.model_settings import ROLES
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import hosted_model
 from infra.models.local import local_model
-from infra.problems import ROLES
+from infra.models.nim import NimPlace, nim_model
 from infra.schema import ModelsSettings
 from infra.settings import Secrets
-
-
-def has_local(settings: ModelsSettings) -> bool:
-    """Tell whether any role runs in the cluster."""
-    return any(settings.kind_of(settings.role(role)) == "local" for role in ROLES)
 
 
 def build_models(
     settings: ModelsSettings,
     secrets: Secrets,
     local: Callable[[], tuple[Scope, pulumi.Input[str]]],
+    nim: Callable[[], NimPlace],
     opts: pulumi.ResourceOptions,
 ) -> dict[str, ModelEndpoint]:
-    """Return the endpoint of every role; `local` gives namespace and image where one is local."""
-    place = local() if has_local(settings) else None
-    return {
-        role: local_model(role, *place, opts)
-        if place is not None and settings.kind_of(settings.role(role)) == "local"
-        else hosted_model(role, settings.role(role), secrets)
-        for role in ROLES
-    }
+    """Return the endpoint of every role; `local` and `nim` make the place where one needs it."""
+    kinds = {role: settings.kind_of(settings.role(role)) for role in ROLES}
+    on_cpu = local() if "local" in kinds.values() else None
+    on_gpu = nim() if "nim" in kinds.values() else None
+    endpoints: dict[str, ModelEndpoint] = {}
+    for role, kind in kinds.items():
+        if kind == "local" and on_cpu is not None:
+            endpoints[role] = local_model(role, *on_cpu, opts)
+        elif kind == "nim" and on_gpu is not None:
+            endpoints[role] = nim_model(role, settings.role(role), on_gpu, opts)
+        else:
+            endpoints[role] = hosted_model(role, settings.role(role), secrets)
+    return endpoints

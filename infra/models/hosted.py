@@ -2,8 +2,8 @@
 
 import pulumi
 
+from infra.model_settings import is_nvidia
 from infra.models.endpoint import ModelEndpoint
-from infra.problems import is_nvidia
 from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, EmbeddingSettings, ModelSettings
 from infra.settings import Secrets
 

@@ -19,6 +19,17 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "pulumi-python:dynamic/stackyard:KindCluster": {"kubeconfig": "apiVersion: v1 # made by kind"},
     "pulumi-python:dynamic/stackyard:GeneratedSecret": {"value": "generated-value"},
 }
+# not secret
+PLAIN_OUTPUTS: dict[str, dict[str, Any]] = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://eks.example.com",
+        "certificateAuthority": {"data": "Q0E="},
+    },
+    "aws:eks/nodeGroup:NodeGroup": {
+        "resources": [{"autoscalingGroups": [{"name": "scaling-group"}]}]
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+}
 DIGEST = "sha256:" + "0" * 64
 SECRET = "[secret]"
 
@@ -48,7 +59,9 @@ class Recorder(Mocks):
         inputs = unwrapped(args.inputs)
         # secret as by additionalSecretOutputs, which a test of its own compares
         computed = {k: rpc.wrap_rpc_secret(v) for k, v in OUTPUTS.get(args.typ, {}).items()}
-        outputs = {**inputs, **computed}
+        outputs = {**inputs, **PLAIN_OUTPUTS.get(args.typ, {}), **computed}
+        if args.typ.startswith("aws:"):
+            outputs["arn"] = f"arn:aws:{args.name}"
         if args.typ.endswith(":Image"):
             outputs["reference"] = f"{inputs['host']}/{inputs['path']}@{DIGEST}"
         if args.typ.startswith("kubernetes:"):

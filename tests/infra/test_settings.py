@@ -51,7 +51,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
     assert refusal(deploy, settings) == report(
         6,
         "stackyard:clustr: is not a setting; the nearest is stackyard:cluster",
-        "stackyard:cluster.kind: is 'lokal'; it may be 'local' or 'existing'",
+        "stackyard:cluster.kind: is 'lokal'; it may be 'local', 'existing' or 'eks'",
         "stackyard:cluster.port: is '8080'; input should be a valid integer",
         "stackyard:cluster.prot: is not a setting; the nearest is stackyard:cluster.port",
         "stackyard:app.replicas: is 3; input should be less than or equal to 1",
@@ -65,7 +65,8 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
         (
             {"cluster": "local"},
             "stackyard:cluster: is 'local'; it must be an object with some of: "
-            "kind, port, kubeconfig, context, storageClass",
+            "kind, port, kubeconfig, context, storageClass, scope, gpu, account, region, zones, "
+            "vpcCidr, nat, endpoint, endpointCidrs, version, admins, systemPool, gpuPools",
         ),
         (
             {"nvidiaapikey": "x"},
@@ -100,7 +101,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
         ),
         (
             {"app": {"nodePort": 30081}},
-            "stackyard:app.nodePort: is 30081; it is only for cluster.kind 'existing'\n"
+            "stackyard:app.nodePort: is 30081; it is only for cluster.kind 'existing' or 'eks'\n"
             "      hint: pulumi config rm --path 'stackyard:app.nodePort'",
         ),
         (
@@ -120,7 +121,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
         ),
         (
             {"models": {"llm": {"model": "m"}}},
-            "stackyard:models.llm.model: is 'm'; it is only for models.llm.kind 'hosted'\n"
+            "stackyard:models.llm.model: is 'm'; it is only for models.llm.kind 'hosted' or 'nim'\n"
             "      hint: pulumi config rm --path 'stackyard:models.llm.model'",
         ),
         (

@@ -15,7 +15,11 @@ __all__ = ["deploy", "no_machine"]  # fixtures
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "Pulumi.dev.yaml", *sorted((ROOT / "examples").glob("Pulumi.*.yaml"))]
 # what the comments at the top of a file ask for
-NEEDED = {"hosted": {"nvidiaApiKey": "nvapi-test"}}
+NEEDED = {
+    "hosted": {"nvidiaApiKey": "nvapi-test"},
+    "eks": {"ngcApiKey": "nvapi-ngc"},
+    "onprem": {"ngcApiKey": "nvapi-ngc"},
+}
 
 
 def settings_of(path: Path) -> dict[str, Any]:
@@ -56,10 +60,10 @@ def test_a_stack_file_deploys_and_exports_an_address_a_key_and_its_images(
         settings = settings_of(path)
     found = deploy(settings, secrets=NEEDED.get(name, {}), stack=name)
 
-    assert found.exports["url"].startswith("http://")
+    assert found.exports["url"].startswith(("http://", "https://"))
     assert "apiKey" in found.secret_exports
     assert found.exports["inventory"]
-    assert ("kubeconfig" in found.exports) == (name != "existing")
+    assert ("kubeconfig" in found.exports) == (name not in ("existing", "onprem"))
 
 
 @pytest.mark.usefixtures("kubeconfig")

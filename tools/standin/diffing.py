@@ -8,6 +8,7 @@ from typing import Any, Literal
 from tools.standin.objects import AUTONAMED, annotation, metadata
 from tools.standin.wire import Manifest
 
+REPLACE_UNREADY = "pulumi.com/replaceUnready"
 Path = tuple[str | int, ...]
 Change = Literal["add", "delete", "update"]
 
@@ -159,6 +160,15 @@ def must_go_first(old: Manifest, new: Manifest) -> bool:
     if annotation(new, AUTONAMED) == "true":
         return False
     return all(metadata(old).get(key) == metadata(new).get(key) for key in ("name", "namespace"))
+
+
+def to_try_again(state: Manifest, new: Manifest) -> list[Difference]:
+    """Return what has a failed Job made anew, as pulumi-kubernetes does where it is asked for."""
+    conditions = (state.get("status") or {}).get("conditions") or []
+    failed = any(each["type"] == "Failed" and each["status"] == "True" for each in conditions)
+    if failed and new.get("kind") == "Job" and annotation(new, REPLACE_UNREADY) == "true":
+        return [Difference(("status",), "update", replaces=True)]
+    return []
 
 
 def ignored(difference: Difference, paths: list[str]) -> bool:

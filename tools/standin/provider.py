@@ -12,7 +12,14 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from tools.standin.awaiting.waiter import Patience
 from tools.standin.checking import checked, refused_type
-from tools.standin.diffing import Difference, differences, differing, ignored, must_go_first
+from tools.standin.diffing import (
+    Difference,
+    differences,
+    differing,
+    ignored,
+    must_go_first,
+    to_try_again,
+)
 from tools.standin.engine import Engine
 from tools.standin.errors import StandInError
 from tools.standin.helm import TOKEN, Releases
@@ -140,6 +147,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             self._redactor.learn(old)
             self._redactor.learn(new)
             found = self._differences(request.urn, plain(old), plain(new))
+            found += to_try_again(plain(decode(request.olds)), plain(new))
             found = [d for d in found if not ignored(d, list(request.ignoreChanges))]
             if any(item.replaces for item in found):
                 self._objects.expect_replacement(request.urn)

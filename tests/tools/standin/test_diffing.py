@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from tools.standin.diffing import Mutability, differences, differing, ignored, must_go_first
+from tools.standin.diffing import (
+    Mutability,
+    differences,
+    differing,
+    ignored,
+    must_go_first,
+    to_try_again,
+)
 
 Json = dict[str, Any]
 
@@ -112,3 +119,19 @@ def test_ignored_paths_cover_what_lies_below() -> None:
 
     assert ignored(found, ["spec.a"])
     assert not ignored(found, ["spec.aa"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition", "again"),
+    [("true", "Failed", True), ("true", "Complete", False), ("false", "Failed", False)],
+)
+def test_a_failed_job_is_made_anew_where_it_is_asked_for(
+    asked: str, condition: str, again: bool
+) -> None:
+    annotations = {"pulumi.com/replaceUnready": asked}
+    job = kind("batch/v1", "Job", metadata={"name": "j", "annotations": annotations})
+    state = {**job, "status": {"conditions": [{"type": condition, "status": "True"}]}}
+
+    found = to_try_again(state, job)
+
+    assert [(str(each), each.replaces) for each in found] == ([("status", True)] if again else [])

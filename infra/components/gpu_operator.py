@@ -1,0 +1,77 @@
+"""NVIDIA's GPU operator, which makes GPUs something that pods can ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.catalog import GPU_OPERATOR
+from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.gpu_operator_values import Target, values
+from infra.labels import labels
+from infra.schema import GpuOperatorSettings
+
+NAMESPACE = "gpu-operator"
+# it loads drivers and writes to the nodes
+PRIVILEGED = {
+    f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")
+}
+SECONDS = 1200  # several GB of images on a fresh node; the default is 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuOperatorArgs:
+    stack: str
+    settings: GpuOperatorSettings
+    target: Target
+    images: dict[str, str]  # key of the values -> image in the private registry, if there is one
+    credentials: PullCredentials | None
+    after: Sequence[pulumi.Resource] = ()  # what its images come from
+
+
+class GpuOperator(pulumi.ComponentResource):
+    """One operator; `release` is there before a pod asks for a GPU."""
+
+    release: k8s.helm.v3.Release
+
+    def __init__(
+        self, name: str, args: GpuOperatorArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("stackyard:index:GpuOperator", name, None, opts)
+        namespace = k8s.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                name=NAMESPACE, labels={**labels(name, "namespace", args.stack), **PRIVILEGED}
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        secret = pull_secret(
+            f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
+        )
+        chart = args.settings.chart
+        ours = chart is None
+        self.release = k8s.helm.v3.Release(
+            f"{name}-release",
+            name=NAMESPACE,
+            namespace=namespace.metadata.name,
+            chart=GPU_OPERATOR.name if ours else chart,
+            # a chart in a file has its own version
+            version=args.settings.version if ours or _is_remote(chart) else None,
+            repository_opts=(
+                k8s.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository) if ours else None
+            ),
+            values=values(args.target, args.images, secret),
+            timeout=SECONDS,
+            # its hook that upgrades the CRDs sends fields that the old ones do not know
+            disable_openapi_validation=True,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                custom_timeouts=pulumi.CustomTimeouts(create="25m", update="25m", delete="15m"),
+            ),
+        )
+        self.register_outputs({})
+
+
+def _is_remote(chart: str | None) -> bool:
+    return chart is not None and chart.startswith("oci://")

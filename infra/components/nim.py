@@ -1,0 +1,162 @@
+"""One model role on GPUs: a NIM, its volume of model files, and the download that fills it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.clusters.cluster import GpuPlace
+from infra.components.nim_download import CACHE, USER, download, wait_for_files
+from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
+from infra.components.scope import SKIP_AWAIT, Scope
+from infra.components.volume import data_volume
+from infra.labels import labels, selector
+
+PORT = 8000
+LIVE, READY = "/v1/health/live", "/v1/health/ready"
+SHARED_MEMORY = "/dev/shm"
+AWAIT_MINUTES = 15  # on top of the start: a node comes, and an image of 10 to 20 GB
+core = k8s.core.v1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NimArgs:
+    """What one NIM needs; `environment` is for the server and for the download."""
+
+    scope: Scope
+    image: str
+    resources: Resources
+    environment: Mapping[str, str]
+    server_environment: Mapping[str, str]
+    profile: str | None
+    storage: str
+    storage_class: str | None
+    shared_memory: str
+    startup_minutes: int
+    weights_mib: int | None  # for the download's progress; None: unknown
+    gpu: GpuPlace
+    key: str | None  # name of the Secret with NGC_API_KEY; None: files are there
+    pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None
+    after: Sequence[pulumi.Resource]  # what makes GPUs usable
+
+
+class Nim(pulumi.ComponentResource):
+    """One role; its name is the role and the Service, `url` ends in /v1."""
+
+    url: str
+
+    def __init__(
+        self, name: str, args: NimArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("stackyard:index:Nim", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        scope = args.scope
+        self.url = f"http://{name}.{scope.name}.svc:{PORT}/v1"
+        account = core.ServiceAccount(
+            f"{name}-account",
+            metadata=scope.metadata(name, "model"),
+            automount_service_account_token=False,
+            opts=child,
+        )
+        core.Service(
+            f"{name}-service",
+            metadata=scope.metadata(name, "model", SKIP_AWAIT),
+            spec=core.ServiceSpecArgs(
+                selector=selector(name, scope.stack),
+                ports=[core.ServicePortArgs(name="http", port=PORT, target_port="http")],
+            ),
+            opts=child,
+        )
+        volume = data_volume(
+            f"{name}-cache",
+            scope=scope,
+            name=f"{name}-cache",
+            component="model",
+            storage=args.storage,
+            storage_class=args.storage_class,
+            protect=args.key is None,  # filled by a person, not by a download
+            parent=self,
+        )
+        before: list[pulumi.Resource] = [*args.after]
+        if args.key is not None:
+            before.append(
+                download(
+                    name,
+                    scope=scope,
+                    image=args.image,
+                    environment=args.environment,
+                    profile=args.profile,
+                    gpus=args.resources.gpus,
+                    weights_mib=args.weights_mib,
+                    gpu=args.gpu,
+                    key=args.key,
+                    pull_secrets=args.pull_secrets,
+                    account=account.metadata.name,
+                    claim=volume.metadata.name,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+                )
+            )
+        minutes = args.startup_minutes + AWAIT_MINUTES
+        k8s.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata=scope.metadata(name, "model"),
+            spec=k8s.apps.v1.DeploymentSpecArgs(
+                replicas=1,
+                # the new pod would wait for the GPU that the old one holds
+                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                progress_deadline_seconds=minutes * 60,
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
+                template=core.PodTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
+                    spec=_pod(name, args, account.metadata.name, volume.metadata.name),
+                ),
+            ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=before,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes}m", update=f"{minutes}m"),
+            ),
+        )
+        self.register_outputs({"url": self.url})
+
+
+def _pod(
+    name: str, args: NimArgs, account: pulumi.Input[str], claim: pulumi.Input[str]
+) -> k8s.core.v1.PodSpecArgs:
+    return pod_spec(
+        args.scope,
+        account=account,
+        user=USER,
+        grace_seconds=60,
+        place=args.gpu,
+        pull_secrets=args.pull_secrets,
+        init_containers=[wait_for_files(args.image)] if args.key is None else [],
+        containers=[
+            container(
+                name,
+                image=args.image,
+                port=PORT,
+                environment={**args.environment, **args.server_environment},
+                probes=Probes(
+                    live=LIVE,
+                    ready=READY,
+                    startup=READY,
+                    startup_period=10,
+                    startup_seconds=args.startup_minutes * 60,
+                ),
+                resources=args.resources,
+                mounts=[mount("cache", CACHE), mount("shared-memory", SHARED_MEMORY)],
+                writable_root=True,  # nothing shows that a NIM starts without
+            )
+        ],
+        volumes=[
+            claim_volume("cache", claim),
+            core.VolumeArgs(
+                name="shared-memory",
+                empty_dir=core.EmptyDirVolumeSourceArgs(
+                    medium="Memory", size_limit=args.shared_memory
+                ),
+            ),
+        ],
+    )

@@ -1,0 +1,23 @@
+"""Pure: what a stack's settings mean where they leave the choice to us."""
+
+from typing import Literal
+
+from infra.model_settings import ROLES
+from infra.schema import Settings
+
+
+def has_nim(settings: Settings) -> bool:
+    """Tell whether any role runs on GPUs in the cluster."""
+    models = settings.models
+    return any(models.kind_of(models.role(role)) == "nim" for role in ROLES)
+
+
+def operator_mode(settings: Settings) -> Literal["install", "adopt", "none"]:
+    """Return what becomes of the GPU operator."""
+    cluster = settings.cluster
+    if settings.gpu_operator.mode is not None:
+        return settings.gpu_operator.mode
+    if not has_nim(settings) or cluster.kind == "local":
+        return "none"
+    there = cluster.gpu.preinstalled == "operator" or cluster.scope == "namespace"
+    return "adopt" if cluster.kind == "existing" and there else "install"

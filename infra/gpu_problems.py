@@ -1,0 +1,131 @@
+"""Pure: what is wrong with the settings of GPUs: the nodes, the operator, what shares a GPU."""
+
+import re
+from collections.abc import Iterable
+
+from infra.gpu_choices import has_nim, operator_mode
+from infra.model_settings import OPERATOR_VERSION
+from infra.schema import Settings
+from infra.telling import PROJECT, hint, only
+
+# what `oc login` calls its contexts: project/api-host:6443/user
+OPENSHIFT_CONTEXT = re.compile(r"[^/]*/api-[^/]+:6443(/.*)?")
+
+
+def gpu_problems(settings: Settings) -> Iterable[str]:
+    """Return a problem for each combination that cannot work on GPUs."""
+    yield from _openshift(settings)
+    yield from _nodes(settings)
+    yield from _operator(settings)
+    yield from _sharing(settings)
+
+
+def _openshift(settings: Settings) -> Iterable[str]:
+    cluster = settings.cluster
+    if cluster.kind != "existing":
+        return
+    if cluster.gpu.runtime == "openshift":
+        key, said = "cluster.gpu.runtime", "openshift"
+    elif cluster.context is not None and OPENSHIFT_CONTEXT.fullmatch(cluster.context):
+        key, said = "cluster.context", cluster.context
+    else:
+        return
+    yield (
+        f"{PROJECT}:{key}: is '{said}'; OpenShift is not supported: its security context "
+        "constraints refuse the fixed users of NIM and Qdrant, and nobody has run this there\n"
+        f"{hint('cluster.context', 'ANOTHER')}"
+    )
+
+
+def _nodes(settings: Settings) -> Iterable[str]:
+    cluster = settings.cluster
+    if has_nim(settings) and cluster.kind == "eks" and not cluster.gpu_pools:
+        yield (
+            f"{PROJECT}:cluster.gpuPools: is not set; a role of kind 'nim' needs GPU nodes\n"
+            f"{hint('cluster.gpuPools[0].instanceTypes[0]', 'g6e.2xlarge')}"
+        )
+    if cluster.kind == "existing" and has_nim(settings) and not cluster.gpu.node_selector:
+        yield (
+            f"{PROJECT}:cluster.gpu.nodeSelector: is empty; models would land on any node\n"
+            f"""{hint('cluster.gpu.nodeSelector["nvidia.com/gpu.present"]', "true")}"""
+        )
+    for index, toleration in enumerate(cluster.gpu.tolerations):
+        if (toleration.operator == "Equal") != (toleration.value is not None):
+            yield (
+                f"{PROJECT}:cluster.gpu.tolerations[{index}]: has operator "
+                f"'{toleration.operator}'; a value belongs to 'Equal', and to nothing else"
+            )
+
+
+def _operator(settings: Settings) -> Iterable[str]:
+    cluster, operator = settings.cluster, settings.gpu_operator
+    if cluster.kind == "local":
+        for field in sorted(operator.model_fields_set):
+            alias = type(operator).model_fields[field].alias
+            yield only(
+                f"gpuOperator.{alias}",
+                getattr(operator, field),
+                "cluster.kind 'existing' or 'eks'",
+            )
+        return
+    mode = operator_mode(settings)
+    if mode == "install" and cluster.kind == "existing":
+        if cluster.gpu.preinstalled == "operator":
+            yield (
+                f"{PROJECT}:gpuOperator.mode: is 'install'; cluster.gpu.preinstalled says that "
+                f"one is there, and two of them fight\n{hint('gpuOperator.mode', 'adopt')}"
+            )
+        if cluster.scope == "namespace":
+            yield (
+                f"{PROJECT}:gpuOperator.mode: is 'install'; cluster.scope 'namespace' may not make "
+                f"what it needs\n{hint('gpuOperator.mode', 'adopt')}"
+            )
+    if mode == "adopt" and cluster.kind == "eks":
+        yield (
+            f"{PROJECT}:gpuOperator.mode: is 'adopt'; a new EKS cluster has none\n"
+            f"{hint('gpuOperator.mode', 'install')}"
+        )
+    if cluster.kind == "eks":
+        for part in ("driver", "toolkit"):
+            if getattr(operator, part):
+                yield (
+                    f"{PROJECT}:gpuOperator.{part}: is true; the nodes' image brings the {part}, "
+                    f"and a second one breaks them\n{hint(f'gpuOperator.{part}', 'false')}"
+                )
+    if settings.registry.mirrored and operator.version != OPERATOR_VERSION:
+        yield (
+            f"{PROJECT}:gpuOperator.version: is '{operator.version}'; with registry.mirrored only "
+            f"the images of '{OPERATOR_VERSION}' are known\n"
+            f"{hint('gpuOperator.version', OPERATOR_VERSION)}"
+        )
+    if mode != "install":
+        for field in sorted(operator.model_fields_set - {"mode"}):
+            alias = type(operator).model_fields[field].alias
+            yield only(
+                f"gpuOperator.{alias}", getattr(operator, field), "gpuOperator.mode 'install'"
+            )
+
+
+def _sharing(settings: Settings) -> Iterable[str]:
+    operator = settings.gpu_operator
+    if operator.sharing == "timeSlicing" and operator.slices is None:
+        yield (
+            f"{PROJECT}:gpuOperator.slices: is not set; with gpuOperator.sharing 'timeSlicing' it "
+            f"is how many pods share a GPU\n{hint('gpuOperator.slices', '2')}"
+        )
+    if operator.sharing == "mig" and operator.mig_profile is None:
+        yield (
+            f"{PROJECT}:gpuOperator.migProfile: is not set; with gpuOperator.sharing 'mig' it is "
+            f"how a GPU is cut\n{hint('gpuOperator.migProfile', 'all-1g.10gb')}"
+        )
+    if operator.slices is not None and operator.sharing != "timeSlicing":
+        yield only("gpuOperator.slices", operator.slices, "gpuOperator.sharing 'timeSlicing'")
+    if operator.mig_profile is not None and operator.sharing != "mig":
+        yield only("gpuOperator.migProfile", operator.mig_profile, "gpuOperator.sharing 'mig'")
+    if operator.sharing == "mig" and any(
+        pool.ami == "bottlerocket" for pool in settings.cluster.gpu_pools
+    ):
+        yield (
+            f"{PROJECT}:gpuOperator.sharing: is 'mig'; Bottlerocket has a MIG manager of its own, "
+            f"set by the node's settings\n{hint('cluster.gpuPools[0].ami', 'al2023')}"
+        )

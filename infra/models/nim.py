@@ -1,0 +1,128 @@
+"""Model roles on GPUs in the cluster: NVIDIA's NIMs, or any image of the same shape."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra.clusters.cluster import GpuPlace
+from infra.components.nim import PORT, Nim, NimArgs
+from infra.components.nim_download import CACHE
+from infra.components.pod import Resources
+from infra.components.scope import Scope
+from infra.models.endpoint import ModelEndpoint
+from infra.models.hosted import DIMENSION, MODELS
+from infra.schema import EmbeddingSettings, ModelSettings
+
+STORAGE = "50Gi"
+# bf16 files of the catalog's models, where their size is published
+WEIGHTS_MIB = {"llm": 15_317}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a role asks for where its settings do not say."""
+
+    cpu: str
+    memory: str
+    shared_memory: str
+    startup_minutes: int
+
+
+LARGE, SMALL = Size("4", "24Gi", "8Gi", 30), Size("2", "8Gi", "1Gi", 15)
+CPU_LIMIT = "32"  # a NIM makes its threads by the node's cores
+OFFLINE = {"llm": "NIM_DISABLE_MODEL_DOWNLOAD"}
+# nothing is reported, whether or not the network would let it
+QUIET = {"DO_NOT_TRACK": "1", "NIM_TELEMETRY_MODE": "0"}
+UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NimPlace:
+    """Where NIMs go, and by which keys their images and files come."""
+
+    scope: Scope
+    gpu: GpuPlace
+    images: dict[str, str]  # of each role, already rewritten to the stack's registry
+    key: str | None
+    pull: pulumi.Output[str] | None
+    after: Sequence[pulumi.Resource]
+
+
+def nim_model(
+    role: str, settings: ModelSettings, place: NimPlace, opts: pulumi.ResourceOptions
+) -> ModelEndpoint:
+    """Serve a role on GPUs."""
+    size = LARGE if role == "llm" else SMALL
+    model = settings.model or MODELS[role]
+    memory = settings.memory or size.memory
+    dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
+    pull = place.pull or place.scope.pull_secret
+    server = Nim(
+        role,
+        NimArgs(
+            scope=place.scope,
+            image=place.images[role],
+            resources=Resources(
+                cpu=settings.cpu or size.cpu,
+                memory=memory,
+                memory_limit=doubled(memory),
+                cpu_limit=CPU_LIMIT,
+                gpus=settings.gpus or 1,
+            ),
+            environment=environment(settings),
+            server_environment=server_environment(role, model, settings),
+            profile=settings.profile,
+            storage=settings.cache_storage or STORAGE,
+            storage_class=settings.cache_storage_class,
+            shared_memory=settings.shared_memory or size.shared_memory,
+            startup_minutes=settings.startup_minutes or size.startup_minutes,
+            weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
+            gpu=place.gpu,
+            key=None if settings.preloaded else place.key,
+            pull_secrets=(
+                [k8s.core.v1.LocalObjectReferenceArgs(name=pull)] if pull is not None else None
+            ),
+            after=place.after,
+        ),
+        opts,
+    )
+    return ModelEndpoint(
+        role=role,
+        url=server.url,
+        model=model,
+        dimension=(dimension or DIMENSION) if role == "embedding" else None,
+    )
+
+
+def environment(settings: ModelSettings) -> dict[str, str]:
+    """Return what the download reads too, so that a change of it downloads anew."""
+    result = {"NIM_CACHE_PATH": CACHE, **QUIET}
+    if settings.profile is not None:
+        result["NIM_MODEL_PROFILE"] = settings.profile
+    return {**result, **settings.environment}
+
+
+def server_environment(role: str, model: str, settings: ModelSettings) -> dict[str, str]:
+    """Return what only the server reads, for the 1.x and 2.x lines of images."""
+    result = {
+        "NIM_SERVER_PORT": str(PORT),  # 2.x
+        "NIM_HTTP_API_PORT": str(PORT),  # 1.x
+        "NIM_SERVED_MODEL_NAME": model,
+        "NIM_JSONL_LOGGING": "1",
+        "OUTLINES_CACHE_DIR": "/tmp/outlines",
+        # It has neither a key nor a way out. The 1.x retrieval images try to download at each
+        # start all the same, and end if they fail and are not told otherwise.
+        OFFLINE.get(role, "NIM_IGNORE_MODEL_DOWNLOAD_FAIL"): "1",
+    }
+    if settings.max_model_length is not None:
+        result["NIM_MAX_MODEL_LEN"] = str(settings.max_model_length)
+    # what the stack says itself wins
+    return {key: value for key, value in result.items() if key not in settings.environment}
+
+
+def doubled(quantity: str) -> str:
+    """Return twice an amount of memory, in Mi."""
+    number, unit = int(quantity[:-2]), quantity[-2:]
+    return f"{2 * number * UNITS[unit]}Mi"

@@ -1,0 +1,65 @@
+"""The role that we publish for cluster.scope 'namespace' is what such a stack needs, no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.components.namespaces import SECURITY
+from tests.infra.conftest import Deploy, deploy, no_machine
+from tests.stacks.test_stacks import kubeconfig, settings_of
+
+__all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
+
+ROOT = Path(__file__).parents[2]
+OBJECTS = list(yaml.safe_load_all((ROOT / "examples/namespace-role.yaml").read_text()))
+WRITE = {"get", "list", "watch", "create", "update", "patch", "delete"}
+
+
+def rules() -> list[dict[str, Any]]:
+    (role,) = [each for each in OBJECTS if each["kind"] == "ClusterRole"]
+    found: list[dict[str, Any]] = role["rules"]
+    return found
+
+
+def resource(api_version: str, kind: str) -> tuple[str, str]:
+    group = api_version.rpartition("/")[0]
+    plural = kind.lower()[:-1] + "ies" if kind.endswith("y") else kind.lower() + "s"
+    return group, plural
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_the_published_role_lets_a_stack_make_exactly_what_it_makes(deploy: Deploy) -> None:
+    settings = settings_of(ROOT / "examples/Pulumi.onprem.yaml")
+    settings["cluster"]["scope"] = "namespace"
+
+    found = deploy(settings, secrets={"ngcApiKey": "nvapi-ngc"}, stack="prod")
+
+    made = {
+        resource(each.inputs["apiVersion"], each.inputs["kind"])
+        for each in found.resources
+        if each.type.startswith("kubernetes:")
+    }
+    allowed = {
+        (group, name)
+        for rule in rules()
+        if set(rule["verbs"]) == WRITE
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
+    }
+    assert made == allowed
+
+
+def test_the_published_role_has_no_star_and_is_bound_in_two_namespaces_only() -> None:
+    bindings = [each for each in OBJECTS if each["kind"].endswith("RoleBinding")]
+
+    assert [each["kind"] for each in bindings] == ["RoleBinding", "RoleBinding"]
+    assert {each["metadata"]["namespace"] for each in bindings} == {"rag-prod", "models-prod"}
+    assert "*" not in str(rules())
+
+
+def test_the_published_namespaces_are_held_to_what_the_program_would_set() -> None:
+    labels = [each["metadata"]["labels"] for each in OBJECTS if each["kind"] == "Namespace"]
+
+    assert labels == [SECURITY, SECURITY]

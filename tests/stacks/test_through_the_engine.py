@@ -1,0 +1,178 @@
+"""The GPU stacks through the real engine; AWS, Kubernetes and image builds are doubles.
+
+What AWS is asked for is checked against its own service models; nothing is made anywhere.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stackyard import machine
+from stackyard.project import Stack
+from tools import toolchain
+
+ROOT = Path(__file__).parents[2]
+DOUBLES = ("aws", "kubernetes", "pulumi-python")
+
+pytestmark = pytest.mark.cluster
+
+
+class Driver:
+    """One of our example stacks in a project folder and a state of its own."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.log = name, folder / "calls.jsonl"
+        self.project = folder / "project"
+        plugins = folder / "plugins"
+        for each in (self.project, folder / "state", plugins, folder / ".kube"):
+            each.mkdir()
+        (folder / ".kube/config").write_text("{}")
+        for package in DOUBLES:
+            executable = plugins / f"pulumi-resource-{package}"
+            executable.write_text(
+                f"#!/bin/sh\nexec {sys.executable} -m tests.stacks.doubles.provider {package}\n"
+            )
+            executable.chmod(0o755)
+        declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        declared["runtime"]["options"]["virtualenv"] = sys.prefix
+        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(declared))
+        shutil.copy(ROOT / "__main__.py", self.project)
+        shutil.copy(ROOT / f"examples/Pulumi.{name}.yaml", self.project)
+        tools = machine.environment(Stack(name, self.project))
+        self.environment = {
+            **tools,
+            "PATH": f"{plugins}{os.pathsep}{tools['PATH']}",
+            "HOME": str(folder),
+            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "of the tests",
+            "PYTHONPATH": str(ROOT),
+            "DOUBLE_LOG": str(self.log),
+        }
+        self.pulumi("stack", "init", name)
+        self.pulumi("config", "set", "--secret", "stackyard:ngcApiKey", "nvapi-of-the-test")
+
+    def pulumi(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.project,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, text
+        return text
+
+    def set(self, path: str, value: str) -> None:
+        self.pulumi("config", "set", "--path", f"stackyard:{path}", value)
+
+    def up(self, *, preview: bool = False) -> None:
+        self.pulumi("up", "--yes", *(() if preview else ("--skip-preview",)))
+
+    def destroy(self) -> None:
+        self.pulumi("state", "unprotect", "--all", "--yes")
+        self.pulumi("destroy", "--yes", "--skip-preview")
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Return method and name of each change since the last question, in order."""
+        if not self.log.exists():
+            return []
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        self.log.unlink()
+        return [(line["method"], _name(line["urn"])) for line in lines]
+
+
+def _name(urn: str) -> str:
+    kind, _, name = urn.split("::", 2)[2].rpartition("::")
+    return f"{kind.rpartition(':')[2]} {name}"
+
+
+@pytest.fixture(scope="module")
+def eks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("eks")
+        patch.setenv("STACKYARD_HOME", str(folder / "home"))
+        toolchain.ensure()
+        yield Driver("eks", folder)
+
+
+@pytest.fixture(scope="module")
+def onprem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("onprem")
+        patch.setenv("STACKYARD_HOME", str(folder / "home"))
+        toolchain.ensure()
+        yield Driver("onprem", folder)
+
+
+def test_the_eks_stack_lives_its_whole_life_on_doubles_of_aws_and_kubernetes(eks: Driver) -> None:
+    # a preview and an update, of which the first changes nothing
+    eks.up(preview=True)
+    made = [name for method, name in eks.calls() if method == "create"]
+    assert len(made) == len(set(made))
+    _in_order(
+        made,
+        "Vpc net-vpc",
+        "NatGateway net-nat-a",
+        "Cluster eks-cluster",
+        "Addon eks-base-vpc-cni",
+        "NodeGroup nodes-llm-group",
+        "Addon eks-more-aws-ebs-csi-driver",
+        "StorageClass storage",
+        "Release gpu-operator-release",
+        "Job llm-download",
+        "Deployment llm-deployment",
+    )
+
+    eks.set("cluster.gpuPools[0].max", "2")
+    eks.up()
+    # and nothing else differs at a second time
+    assert eks.calls() == [("update", "NodeGroup nodes-llm-group")]
+
+    eks.destroy()
+    gone = [name for method, name in eks.calls() if method == "delete"]
+    _in_order(
+        gone,
+        "Deployment llm-deployment",
+        "PersistentVolumeClaim llm-cache",
+        "Addon eks-more-aws-ebs-csi-driver",
+        "NodeGroup nodes-llm-group",
+        "Cluster eks-cluster",
+        "Route net-private-a-out",
+        "NatGateway net-nat-a",
+        "InternetGateway net-internet",
+        "Vpc net-vpc",
+    )
+    # a load balancer's interfaces go with its Service, long before the network that they are in
+    _in_order(gone, "Service rag-service", "NodeGroup nodes-system-group", "Subnet net-private-a")
+    assert sorted(gone) == sorted(made)
+
+
+def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> None:
+    onprem.up(preview=True)
+    made = [name for method, name in onprem.calls() if method == "create"]
+    _in_order(made, "Release gpu-operator-release", "Job llm-download", "Deployment llm-deployment")
+    assert not [name for name in made if name.startswith(("Vpc", "Cluster", "StorageClass"))]
+    assert "nvapi-of-the-test" not in onprem.pulumi("stack", "export")
+
+    onprem.set("models.llm.profile", "vllm-bf16-tp1-pp1")
+    onprem.up()
+    changed = {name for _, name in onprem.calls()}
+    assert changed == {"Job llm-download", "Deployment llm-deployment"}
+
+    onprem.destroy()
+    gone = [name for method, name in onprem.calls() if method == "delete"]
+    _in_order(gone, "Deployment llm-deployment", "Release gpu-operator-release")
+
+
+def _in_order(found: list[str], *wanted: str) -> None:
+    places = [found.index(name) for name in wanted]
+    assert places == sorted(places), [name for name in found if name in wanted]
