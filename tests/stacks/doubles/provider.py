@@ -162,7 +162,9 @@ def main(package: str) -> None:
     server.start()
     print(port, flush=True)
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # how the engine ends it
-    server.wait_for_termination()
+    engine = os.getppid()
+    while os.getppid() == engine:  # a killed engine takes its doubles along
+        server.wait_for_termination(1)
 
 
 if __name__ == "__main__":
