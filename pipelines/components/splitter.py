@@ -83,8 +83,8 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
 
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
-    if " . ." not in text and "\u2026" not in text and " .." not in text:
-        return False
     words = text.split()
+    if text.count(".") + text.count("\u2026") <= CONTENTS_SHARE * len(words):
+        return False
     leaders = sum(word.strip(".\u2026") == "" for word in words)
     return leaders > CONTENTS_SHARE * len(words)

@@ -114,6 +114,9 @@ def _headings(document: pdfium.PdfDocument, pages: list[Page]) -> list[list[Head
 
 def _place(text: str, title: str, after: int) -> int:
     """Return where the line begins that holds the title; the last heading's place without one."""
-    words = r"\s+".join(re.escape(word) for word in title.split())
-    match = re.compile(words).search(text, after)
-    return text.rfind("\n", 0, match.start()) + 1 if match else after
+    place = text.find(title, after)
+    if place < 0:
+        words = r"\s+".join(re.escape(word) for word in title.split())
+        match = re.search(words, text[after:])
+        place = after + match.start() if match else -1
+    return text.rfind("\n", 0, place) + 1 if place >= 0 else after
