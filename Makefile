@@ -14,6 +14,9 @@ up: .venv/.synced ## Fresh machine to a cited answer from the exported URL (STAC
 down: .venv/.synced ## Stop everything and keep the data
 	@$(RUN) stackyard down --stack $(STACK)
 
+serve: .venv/.synced ## The same service as processes, without Kubernetes or containers
+	@$(RUN) stackyard serve
+
 tools: .venv/.synced ## Provide the pinned tools: docker, kind, kubectl, helm, pulumi
 	@$(RUN) tools
 
@@ -47,4 +50,4 @@ figures: .venv/.synced ## Measure, and write bench/results/*.json
 .venv/.synced: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet && touch .venv/.synced
 
-.PHONY: help up down tools test check unit contract integration e2e fix figures
+.PHONY: help up down serve tools test check unit contract integration e2e fix figures

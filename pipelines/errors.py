@@ -24,6 +24,16 @@ ENDPOINTS: dict[Stage, str] = {
     "generation": "llm",
 }
 
+# What a status says where the service is somebody else's: the words of the hosted APIs differ.
+MEANINGS = {
+    401: "refused our key",
+    402: "wants to be paid first",
+    403: "refused our key",
+    404: "knows no such model",
+    413: "found the request too large",
+    429: "has too many requests from us",
+}
+
 RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 
 
@@ -57,7 +67,9 @@ class StageError(Exception):
 
 def _said(failure: Failure) -> str:
     if failure.kind == "status":
-        return f"answered with status {failure.status}"
+        meaning = MEANINGS.get(failure.status or 0)
+        status = f"status {failure.status}"
+        return f"{meaning} ({status})" if meaning else f"answered with {status}"
     return {
         "unreachable": "cannot be reached",
         "timeout": "did not answer in time",

@@ -64,6 +64,7 @@ for verb in (
     accept.accept,
     serve.serve,
     doctor.doctor,
+    shell.url,
     shell.key,
     shell.env,
     shell.tools,

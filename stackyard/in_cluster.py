@@ -59,7 +59,9 @@ class Job:
             if isinstance(report, dict):
                 return report
         message = f"Job {NAME} ended without a report:\n" + "\n".join(lines[-12:])
-        raise Trouble(message, f"stackyard accept --stack {self.stack.name} runs it from here")
+        raise Trouble(
+            message, f"stackyard accept --from-here --stack {self.stack.name} needs no Job"
+        )
 
     def _log(self) -> str:
         try:
@@ -76,7 +78,7 @@ class Job:
 
     def _kubectl(self, *arguments: str, given: str | None = None) -> str:
         return subprocess.run(
-            ["kubectl", "--namespace", self.stack.app_namespace, *arguments],
+            [*self.stack.kubectl, "--namespace", self.stack.app_namespace, *arguments],
             env=self.environment,
             input=given,
             capture_output=True,

@@ -67,6 +67,16 @@ class Stack:
         return f"models-{self.name}"
 
     @property
+    def kubectl(self) -> list[str]:
+        """Return the command that means the stack's cluster, whatever the shell's context is."""
+        if self.is_local:
+            return ["kubectl", "--kubeconfig", str(self.kubeconfig)]
+        kubeconfig = self._cluster_setting("kubeconfig") or "~/.kube/config"
+        command = ["kubectl", "--kubeconfig", str(Path(str(kubeconfig)).expanduser())]
+        context = self._cluster_setting("context")
+        return [*command, "--context", str(context)] if context else command
+
+    @property
     def base_port(self) -> int:
         chosen = self._cluster_setting("port")
         if chosen is None:

@@ -13,7 +13,6 @@ from stackyard import machine
 from stackyard.client import Json
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.engine import Engine
-from stackyard.errors import Trouble
 from stackyard.in_cluster import Job
 from stackyard.progress import Stages, out
 from stackyard.project import find
@@ -24,18 +23,18 @@ def accept(
     stack: MaybeStack = None,
     url: Url = None,
     key_file: KeyFile = None,
-    job: Annotated[
-        bool, typer.Option("--job", help="Run it in the cluster, as a Job beside the service.")
+    from_here: Annotated[
+        bool, typer.Option("--from-here", help="Run a stack's from this machine, not as a Job.")
     ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report there, as JSON.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload, ask, check each quote on its page, delete, ask again; report every step."""
-    if job and stack is None:
-        message = "--job needs --stack: the Job runs in a stack's cluster"
-        raise Trouble(message, "stackyard accept --job --stack dev")
+    """Upload, ask, check each quote on its page, delete, ask again; report every step.
+
+    A stack's journey runs as a Job beside its service, any other from this machine.
+    """
     stages = Stages()
     with stages.stage("acceptance") as tell:
         if stack is None:
@@ -49,12 +48,12 @@ def accept(
             outputs = Engine(chosen, environment).outputs()
             target = from_outputs(chosen, outputs)
             inventory = _inventory(outputs)
-            if job:
-                done = Job(chosen, environment).run(target.key, inventory, tell)
-            else:
+            if from_here:
                 done = journey.run(
                     target.url, target.key, stack=stack, inventory=inventory, tell=tell
                 ).as_json()
+            else:
+                done = Job(chosen, environment).run(target.key, inventory, tell)
     text = json.dumps(done, indent=2, ensure_ascii=False)
     if report is not None:
         report.write_text(text + "\n")

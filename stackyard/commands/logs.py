@@ -60,5 +60,5 @@ def _stack_command(
         Component.QDRANT: (stack.app_namespace, "statefulset/qdrant"),
     }.get(component, (stack.models_namespace, f"deployment/{component.value}"))
     namespace, name = workload
-    command = ["kubectl", "logs", "--namespace", namespace, name, "--all-containers"]
+    command = [*stack.kubectl, "logs", "--namespace", namespace, name, "--all-containers"]
     return [*command, f"--tail={tail}", *(["--follow"] if follow else [])], environment

@@ -1,4 +1,4 @@
-"""`stackyard key`, `env` and `tools`: what a shell needs to go on by hand."""
+"""`stackyard url`, `key`, `env` and `tools`: what a shell needs to go on by hand."""
 
 import shlex
 
@@ -8,6 +8,11 @@ from stackyard.errors import Trouble
 from stackyard.progress import Stages
 from stackyard.project import find
 from stackyard.target import resolve
+
+
+def url(stack: MaybeStack = None) -> None:
+    """Print the address of the service."""
+    print(resolve(stack, None, None).url)
 
 
 def key(stack: MaybeStack = None, url: Url = None, key_file: KeyFile = None) -> None:

@@ -20,6 +20,7 @@ from stackyard.progress import out
 from stackyard.project import Stack, find
 from stackyard.serving import state
 from stackyard.target import DEFAULT_STACK
+from tools.paths import machine_file
 
 
 def status(stack: MaybeStack = None, as_json: AsJson = False) -> None:
@@ -45,6 +46,7 @@ def _stack(stack: Stack) -> Json:
         return {**found, "missing": ["it was never brought up here: stackyard up"]}
     if stack.is_local:
         found |= {"ports": stack.ports, "containers": _containers(stack, environment)}
+        found |= {"network policies": _enforcement()}
     outputs = Engine(stack, environment).outputs()
     url, key = outputs.get("url"), outputs.get("apiKey")
     if not isinstance(url, str):
@@ -62,6 +64,15 @@ def _containers(stack: Stack, environment: dict[str, str]) -> Json:
     return {each.name: "running" if each.running else "stopped" for each in every}
 
 
+def _enforcement() -> str:
+    """Say whether the network plugin of this machine's nodes enforces NetworkPolicy."""
+    try:
+        enforced = json.loads(machine_file().read_text())["networkPolicyEnforced"]
+    except (OSError, ValueError, KeyError):
+        return "not known before the first up"
+    return "enforced" if enforced else "not enforced: this machine's node image has no kindnetd"
+
+
 def _service(url: str, key: str | None) -> Json:
     with Service(url, key, timeout=10) as service:
         try:
@@ -75,7 +86,7 @@ def _service(url: str, key: str | None) -> Json:
 def _pods(stack: Stack, environment: dict[str, str]) -> list[Json]:
     pods: list[Json] = []
     for namespace in (stack.app_namespace, stack.models_namespace):
-        asked = ["kubectl", "get", "pods", "--namespace", namespace, "--output", "json"]
+        asked = [*stack.kubectl, "get", "pods", "--namespace", namespace, "--output", "json"]
         done = subprocess.run(
             [*asked, "--request-timeout=10s"],
             env=environment,

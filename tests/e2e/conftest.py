@@ -1,14 +1,19 @@
 """The stack that the journeys share, in the order of their numbers; removed at the end."""
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from stackyard.engine import MARK
 from tests.e2e.yard import Yard
 from tools.paths import cache_dir
 
@@ -17,18 +22,38 @@ MANUAL = "developers-reference=12.18"
 
 
 @pytest.fixture(scope="session")
-def yard() -> Iterator[Yard]:
+def yard(pytestconfig: pytest.Config) -> Iterator[Yard]:
     """A stack up and ready; the machine has nothing of it afterwards, whatever happened."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     cache_dir().mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="e2e-", dir=cache_dir()))
     yard = Yard(stack="e2e", home=home)
     config = Path(__file__).parents[2] / "Pulumi.e2e.yaml"
     try:
-        yard.stackyard("up", timeout=3000)
+        with capture.global_and_fixture_disabled():  # building the tools takes a while: show it
+            kill_an_up_in_the_middle(yard)
+            yard.make("up")
         yield yard
     finally:
         remove(yard)
         config.unlink(missing_ok=True)
+
+
+def kill_an_up_in_the_middle(yard: Yard) -> None:
+    """Leave what a crash of the machine leaves: half a cluster, a lock, an unfinished operation."""
+    until = time.monotonic() + 3000
+    with yard.start("up") as process:
+        while not yard.nodes():
+            assert process.poll() is None, "the up ended before it had a cluster"
+            assert time.monotonic() < until, "the up had no cluster in time"
+            time.sleep(0.2)
+        process.kill()
+        process.wait()
+    mark = f"{MARK}={yard.home / 'stacks' / yard.stack}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def remove(yard: Yard) -> None:

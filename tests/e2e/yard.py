@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,12 +40,41 @@ class Yard:
         command = [sys.executable, "-m", "stackyard", verb, "--stack", self.stack, *rest]
         return self._run(command, fails=fails, timeout=timeout)
 
+    def make(self, target: str) -> None:
+        """Run one of the README's commands for this stack, its output shown."""
+        command = ["make", "-C", str(ROOT), target, f"STACK={self.stack}"]
+        subprocess.run(command, env=self.environment, check=True, timeout=3600)
+
+    def start(self, verb: str) -> "subprocess.Popen[bytes]":
+        """Start `stackyard VERB` and return at once."""
+        command = [sys.executable, "-m", "stackyard", verb, "--stack", self.stack]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL)
+
+    def nodes(self) -> list[str]:
+        """Return the stack's kind nodes; none while there is no Docker yet."""
+        docker = shutil.which("docker", path=f"{self.home / 'bin'}:{os.environ['PATH']}")
+        if docker is None:
+            return []
+        label = f"label=io.x-k8s.kind.cluster=stackyard-{self.stack}"
+        command = [docker, "ps", "--all", "--quiet", "--filter", label]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+
     def tool(
         self, *command: str, fails: bool = False, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """Run a tool (pulumi, docker, kubectl) in the shell that `stackyard env` makes."""
         script = f'eval "$({sys.executable} -m stackyard env --stack {self.stack})" && exec "$@"'
         return self._run(["bash", "-c", script, "tool", *command], fails=fails, timeout=timeout)
+
+    def shell_environment(self) -> dict[str, str]:
+        """Return what the shell that `stackyard env` makes has in its environment."""
+        entries = self.tool("env", "--null").stdout.split("\0")
+        return dict(entry.split("=", 1) for entry in entries if entry)
+
+    def shell(self, script: str, settings: dict[str, str]) -> None:
+        """Run lines of a shell in the clone; the first one that fails fails."""
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        self._run(command, fails=False, timeout=600, settings=settings)
 
     def pulumi(self, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
         return self.tool("pulumi", *arguments, "--stack", self.stack, fails=fails)
@@ -70,12 +100,17 @@ class Yard:
         return httpx.Client(base_url=outputs["url"], headers=headers, timeout=60)
 
     def _run(
-        self, command: list[str], *, fails: bool, timeout: float
+        self,
+        command: list[str],
+        *,
+        fails: bool,
+        timeout: float,
+        settings: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | (settings or {}),
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -210,13 +210,16 @@ def _handler_of(fake: FakeNim) -> type[BaseHTTPRequestHandler]:
                 "/v1/health/live": {"object": "health.response", "message": "Service is live."},
             }
             found = routes.get(self.path)
-            self._send(200 if found else 404, found or {"detail": "Not Found"})
+            if not self._opens():
+                self._send(401, {"detail": "SECRET-BODY: not authenticated"})
+            else:
+                self._send(200 if found else 404, found or {"detail": "Not Found"})
 
         def do_POST(self) -> None:
             size = int(self.headers.get("content-length", "0"))
             body = json.loads(self.rfile.read(size) or b"{}")
             self._record(body)
-            if fake.api_key and self.headers.get("authorization") != f"Bearer {fake.api_key}":
+            if not self._opens():
                 self._send(401, {"detail": "SECRET-BODY: not authenticated"})
             elif fault := fake.take_fault(self.path):
                 self._send(fault.status, fault.body)
@@ -228,6 +231,10 @@ def _handler_of(fake: FakeNim) -> type[BaseHTTPRequestHandler]:
                 self._chat(body)
             else:
                 self._send(404, {"detail": "Not Found"})
+
+        def _opens(self) -> bool:
+            given = self.headers.get("authorization")
+            return fake.api_key is None or given == f"Bearer {fake.api_key}"
 
         def _record(self, body: Json) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}

@@ -89,7 +89,7 @@ def test_a_stacks_inventory_is_in_the_report_and_a_missing_digest_fails(
     state["stacks"]["dev"]["outputs"]["inventory"] = bare
     tools.write(state)
 
-    done = invoke("accept", "--stack", "dev", "--json")
+    done = invoke("accept", "--stack", "dev", "--from-here", "--json")
 
     report = json.loads(done.stdout)
     assert report["inventory"] == bare
@@ -99,7 +99,7 @@ def test_a_stacks_inventory_is_in_the_report_and_a_missing_digest_fails(
 def test_a_stack_without_an_inventory_fails(tools: FakeTools, invoke: Invoke) -> None:
     invoke("up", "--no-samples")
 
-    done = invoke("accept", "--stack", "dev", "--json")
+    done = invoke("accept", "--stack", "dev", "--from-here", "--json")
 
     assert done.exit_code == 1
     assert json.loads(done.stdout)["steps"][1]["said"] == "the stack exports no inventory"
@@ -116,7 +116,7 @@ def test_images_that_were_made_on_this_machine_may_have_a_tag_only(
     ]
     tools.write(state)
 
-    done = invoke("accept", "--stack", "dev", "--json")
+    done = invoke("accept", "--stack", "dev", "--from-here", "--json")
 
     said = json.loads(done.stdout)["steps"][1]["said"]
     assert (done.exit_code, said) == (0, "1 images by digest; documents; by tag only: kind-node")

@@ -20,6 +20,14 @@ def test_key_prints_the_bare_key_of_a_stack(tools: FakeTools, invoke: Invoke) ->
     assert invoke("key", "--stack", "dev").stdout == f"{KEY}\n"
 
 
+def test_url_prints_the_address_of_a_stack(tools: FakeTools, invoke: Invoke) -> None:
+    invoke("up", "--no-samples")
+
+    done = invoke("url", "--stack", "dev")
+
+    assert done.stdout.strip() == tools.read()["stacks"]["dev"]["outputs"]["url"]
+
+
 def test_key_of_a_running_serve_comes_first(home: Path, invoke: Invoke) -> None:
     state.prepare()
     with state.held():
@@ -66,6 +74,28 @@ def test_status_names_what_is_missing_and_fails(
         "stackyard-dev-control-plane": "running",
         "stackyard-dev-registry": "running",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"networkPolicyEnforced": true}', "enforced"),
+        (
+            '{"networkPolicyEnforced": false}',
+            "not enforced: this machine's node image has no kindnetd",
+        ),
+        ("cut o", "not known before the first up"),
+    ],
+)
+def test_status_says_whether_network_policies_are_enforced(
+    tools: FakeTools, home: Path, invoke: Invoke, written: str, said: str
+) -> None:
+    invoke("up", "--no-samples")
+    (home / "machine.json").write_text(written)
+
+    done = invoke("status", "--stack", "dev", "--json")
+
+    assert json.loads(done.stdout)["network policies"] == said
 
 
 def test_status_of_a_stack_that_was_never_up_has_the_next_command(

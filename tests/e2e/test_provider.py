@@ -1,12 +1,8 @@
-"""The stand-in through the real engine on a real Kubernetes (STACKYARD_TEST_KUBECONFIG).
-
-Needs pulumi, its Python language host and kubectl on PATH; helm for the Release.
-"""
+"""The stand-in Kubernetes provider through the real engine, on the journey's own cluster."""
 
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -16,25 +12,22 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.yard import Yard
 from tools.standin.install import plugin_directory
 
-KUBECONFIG = os.environ.get("STACKYARD_TEST_KUBECONFIG", "")
 TOKEN = "the-token-of-this-test"
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(not KUBECONFIG, reason="STACKYARD_TEST_KUBECONFIG names no kubeconfig"),
-]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first one waits for the cluster
 
-PROGRAM = f"""
+PROGRAM = """
 import pulumi
 import pulumi_kubernetes as k8s
 config = pulumi.Config()
-opts = pulumi.ResourceOptions(
-    provider=k8s.Provider("cluster", kubeconfig={KUBECONFIG!r}, enable_secret_mutable=True)
+provider = k8s.Provider(
+    "cluster", kubeconfig=config.require("kubeconfig"), enable_secret_mutable=True
 )
-space = k8s.core.v1.Namespace("space", metadata={{"name": config.require("space")}}, opts=opts)
-inside = {{"namespace": space.metadata.name}}
+opts = pulumi.ResourceOptions(provider=provider)
+space = k8s.core.v1.Namespace("space", metadata={"name": config.require("space")}, opts=opts)
+inside = {"namespace": space.metadata.name}
 """
 OBJECTS = """
 k8s.core.v1.Secret(
@@ -94,25 +87,25 @@ CHART = {
 class Stack:
     """A stack of its own, in a namespace of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, yard: Yard) -> None:
         self.folder = folder
         self.space = f"standin-{uuid.uuid4().hex[:8]}"
         (folder / "state").mkdir()
+        shell = yard.shell_environment()
         venv = str(Path(sys.executable).parent)
-        path = os.pathsep.join([str(plugin_directory()), venv, os.environ["PATH"]])
         self.environment = {
-            **os.environ,
-            "PATH": path,
+            **shell,
+            "PATH": os.pathsep.join([str(plugin_directory()), venv, shell["PATH"]]),
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            "KUBECONFIG": KUBECONFIG,
         }
         (folder / "Pulumi.yaml").write_text("name: standin\nruntime: python\n")
         self.pulumi("stack", "init", "test")
         self.set(space=self.space, level="1", replicas="0", label="app")
+        self.set(kubeconfig=shell["KUBECONFIG"])
         self.pulumi("config", "set", "--secret", "token", TOKEN)
 
     def program(self, *parts: str) -> None:
@@ -162,8 +155,8 @@ def write_chart(stack: Stack, files: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path)
+def stack(tmp_path: Path, yard: Yard) -> Iterator[Stack]:
+    made = Stack(tmp_path, yard)
     yield made
     made.pulumi("destroy", "--yes")
 
@@ -244,7 +237,6 @@ def test_a_changed_selector_makes_a_new_deployment(stack: Stack) -> None:
     assert after != before
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not on PATH")
 def test_a_failing_release_tells_why_and_the_next_update_carries_on(stack: Stack) -> None:
     workload = (
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: main}\n"
@@ -267,7 +259,6 @@ def test_a_failing_release_tells_why_and_the_next_update_carries_on(stack: Stack
     assert stack.resources()["release"]["outputs"]["status"]["status"] == "deployed"
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not on PATH")
 def test_a_release_is_installed_upgraded_and_removed_by_helm(stack: Stack) -> None:
     write_chart(stack, CHART)
     stack.program(RELEASE)
