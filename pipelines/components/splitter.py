@@ -13,8 +13,10 @@ from pipelines.chunks import chunk_spans
 from pipelines.passages import PageSlice, Passages
 from pipelines.reading.page import Page
 
-# The share of "words" made of dots alone, from which a chunk is dot leaders between headings.
+# The share of "words" made of dots alone, from which a chunk is dot leaders between headings, and
+# how many such words it takes at least: a short chunk may end in an ellipsis.
 CONTENTS_SHARE = 0.3
+CONTENTS_LEADERS = 4
 
 # qdrant-haystack's: what it writes and what we write has one id.
 NAMESPACE = uuid.UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
@@ -84,7 +86,8 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
     words = text.split()
-    if text.count(".") + text.count("\u2026") <= CONTENTS_SHARE * len(words):
+    least = max(CONTENTS_LEADERS, CONTENTS_SHARE * len(words))
+    if text.count(".") + text.count("\u2026") < least:
         return False
     leaders = sum(word.strip(".\u2026") == "" for word in words)
-    return leaders > CONTENTS_SHARE * len(words)
+    return leaders >= least
