@@ -40,6 +40,7 @@ class World:
     store: QdrantDocumentStore
     indexing: Pipeline
     engine: Engine
+    qdrant: FakeQdrant
 
     def index(self, document_id: str, name: str, texts: list[str], **more: Any) -> int:
         return index_document(self.indexing, self.store, document_id, name, pages_of(texts), **more)
@@ -71,7 +72,7 @@ def a_world(engine: Engine = "fast", **indexing: Any) -> Iterator[World]:
         settings = IndexingSettings(embedding=endpoint(nim.url), **indexing)
         pipeline = build_indexing_pipeline(store, settings)
         try:
-            yield World(nim, store, pipeline, engine)
+            yield World(nim, store, pipeline, engine, qdrant)
         finally:
             pipeline.close()
             store.close()
