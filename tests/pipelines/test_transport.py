@@ -156,7 +156,7 @@ def test_a_service_that_keeps_failing_is_left_alone(service: Service) -> None:
     service.planned = [(503, {})] * 100
 
     async def many(made: Client) -> list[str]:
-        kinds = []
+        kinds: list[str] = []
         for _ in range(THRESHOLD + 5):
             try:
                 await made.post(b"{}")
