@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from haystack import Document
 
 from pipelines.answer import Citation
-from pipelines.passage import Sentence, sentence, taken_apart
-from pipelines.sentences import HEADING, Span, trim
-from pipelines.words import key_words, view
+from pipelines.passage import taken_apart
+from pipelines.sentences import HEADING, Span
+from pipelines.words import view
 
 _POINTS_BACK = re.compile(r"(?:Such|This|These|That|Those|It|They|Therefore|Also|Otherwise)\b")
 _ASKS_FOR_NUMBER = re.compile(
@@ -18,7 +18,6 @@ _ASKS_FOR_NUMBER = re.compile(
     re.IGNORECASE,
 )
 NUMBER_FACTOR = 1.5
-FRAGMENT_FACTOR = 0.4
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,14 @@ def best_quote(
     number.
     """
     text = document.content or ""
-    parts = _parts(text, longest)
+    passage = taken_apart(text, longest)
+    parts = passage.sentences
     if not parts:
         return None
-    weights = [_weight(part, wanted, number=number) for part in parts]
+    weights = [
+        weight * part.factor * (NUMBER_FACTOR if number and part.number else 1.0)
+        for weight, part in zip(passage.weights(wanted), parts, strict=True)
+    ]
     # The first of equals.
     weight = max(weights)
     index = weights.index(weight)
@@ -92,14 +95,18 @@ def wanted_words(
     texts: Sequence[tuple[str, float]], documents: Sequence[Document]
 ) -> dict[str, float]:
     """Return the words of the texts, weighted by text and by how rare they are in the passages."""
-    sets = [taken_apart(document.content or "").words for document in documents]
-    wanted: dict[str, float] = {}
+    asked: dict[str, float] = {}
     for text, weight in texts:
-        for word in set(key_words(text)):
-            holding = sum(word in words for words in sets)
-            rarity = math.log(1 + (len(sets) + 1) / (holding + 0.5))
-            wanted[word] = max(wanted.get(word, 0.0), weight * rarity)
-    return wanted
+        for word in taken_apart(text).words:
+            asked[word] = max(asked.get(word, 0.0), weight)
+    holding = dict.fromkeys(asked, 0)
+    for document in documents:
+        for word in asked.keys() & taken_apart(document.content or "").words:
+            holding[word] += 1
+    every = len(documents) + 1
+    return {
+        word: weight * math.log(1 + every / (holding[word] + 0.5)) for word, weight in asked.items()
+    }
 
 
 def cite(quotes: Sequence[Quote]) -> list[Citation]:
@@ -128,38 +135,6 @@ def _citation(quote: Quote, n: int) -> Citation | None:
         quote=quote.text,
         score=quote.document.score or 0.0,
     )
-
-
-def _parts(text: str, longest: int) -> list[Sentence]:
-    """Return the sentences, the long ones cut."""
-    parts: list[Sentence] = []
-    for each in taken_apart(text).sentences:
-        if each.span[1] - each.span[0] <= longest:
-            parts.append(each)
-        else:
-            parts += [sentence(text, span) for span in _shortened(text, each.span, longest)]
-    return parts
-
-
-def _weight(part: Sentence, wanted: dict[str, float], *, number: bool) -> float:
-    factor = NUMBER_FACTOR if number and part.number else 1.0
-    # Headings and running titles repeat the question and say nothing.
-    if part.fragment:
-        factor *= FRAGMENT_FACTOR
-    # Long sentences hold more of everything; a mild discount keeps short, full ones ahead.
-    held = sum(wanted[word] for word in wanted.keys() & part.words)
-    return factor * held / math.sqrt(math.sqrt(1 + part.length))
-
-
-def _shortened(text: str, span: Span, longest: int) -> list[Span]:
-    start, end = span
-    parts = []
-    while end - start > longest:
-        cut = text.rfind(" ", start, start + longest)
-        cut = cut if cut > start else start + longest
-        parts.append(trim(text, start, cut))
-        start, _ = trim(text, cut, end)
-    return [*parts, (start, end)]
 
 
 def quoted_answer(quote: Quote) -> str:

@@ -8,7 +8,6 @@ from haystack import Document
 
 from pipelines.citations import wanted_words
 from pipelines.passage import taken_apart
-from pipelines.words import key_words
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
 _END = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|\n+(?=\S)")
@@ -37,13 +36,13 @@ class Grounding:
     def __init__(
         self, question: str, documents: Sequence[Document], max_unsupported: float
     ) -> None:
-        self.question = frozenset(key_words(question))
+        self.question = taken_apart(question).words
         self.max_unsupported = max_unsupported
         wanted = wanted_words([(question, 1.0)], documents)
         weighed = [
-            (sum(wanted[word] for word in wanted.keys() & window.words), window)
+            (weight, Window(document, words))
             for document in documents
-            for window in _windows(document)
+            for weight, words in _windows(document, wanted)
         ]
         least = RELEVANT * max((weight for weight, _ in weighed), default=0.0)
         self.windows = [window for weight, window in weighed if weight >= least]
@@ -55,7 +54,7 @@ class Grounding:
         from here and there make new claims. A sentence that only repeats the question, or has
         nothing to do with it, is not supported either.
         """
-        said = frozenset(key_words(sentence))
+        said = taken_apart(sentence).words
         new = said - self.question
         if not new or (len(said) > SHORT_ANSWER and new == said):
             return None
@@ -72,8 +71,11 @@ class Grounding:
         return missing != new and len(missing) <= self.max_unsupported * length
 
 
-def _windows(document: Document) -> list[Window]:
-    return [Window(document, words) for words in taken_apart(document.content or "").windows]
+def _windows(
+    document: Document, wanted: dict[str, float]
+) -> Iterator[tuple[float, frozenset[str]]]:
+    passage = taken_apart(document.content or "")
+    return zip(passage.window_weights(wanted), passage.windows, strict=True)
 
 
 class SentenceBuffer:

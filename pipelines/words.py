@@ -30,7 +30,7 @@ _STOP = frozenset(
 
 def view(text: str) -> str:
     """Return the text in one line, its hyphenated words whole: for models, not for spans."""
-    return " ".join(_HYPHENATED.sub("", text).split())
+    return " ".join(_whole(text).split())
 
 
 def as_statement(question: str) -> str:
@@ -43,8 +43,12 @@ def as_statement(question: str) -> str:
 
 def key_words(text: str) -> list[str]:
     """Return the compared form of each content word, in order."""
-    words = _WORD.findall(_HYPHENATED.sub("", text).casefold())
+    words = _WORD.findall(_whole(text).casefold())
     return [form for word in words for form in _forms(word)]
+
+
+def _whole(text: str) -> str:
+    return _HYPHENATED.sub("", text) if "-\n" in text else text
 
 
 # A language's words repeat: looking a form up costs a tenth of making it.

@@ -6,7 +6,7 @@ from haystack import Document, component, default_to_dict
 
 from pipelines.citations import excerpt, wanted_words
 from pipelines.passage import taken_apart
-from pipelines.words import key_words, view
+from pipelines.words import view
 
 
 @component
@@ -55,6 +55,6 @@ class EvidenceGate:
 
 def coverage(question: str, documents: list[Document]) -> float:
     """Return the share of the question's content words that the documents hold."""
-    asked = set(key_words(question))
+    asked = taken_apart(question).words
     held = [taken_apart(document.content or "").words for document in documents]
     return len(asked & frozenset().union(*held)) / len(asked) if asked else 1.0

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +10,7 @@ from haystack.utils import Secret
 
 from pipelines.degradation import RankedPassages, unranked
 from pipelines.errors import StageError
+from pipelines.found import rescored
 from pipelines.transport.client import Client
 from pipelines.transport.nim import bearer, endpoint
 
@@ -108,8 +108,6 @@ class NimRanker:
         reply = await self._client.post(orjson.dumps(body))
         try:
             rankings = orjson.loads(reply)["rankings"][:kept]
-            return [
-                replace(documents[ranking["index"]], score=ranking["logit"]) for ranking in rankings
-            ]
+            return [rescored(documents[ranking["index"]], ranking["logit"]) for ranking in rankings]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise self._client.odd_answer() from error

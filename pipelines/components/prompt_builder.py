@@ -1,5 +1,6 @@
 """The prompt from a template that is compiled once; Haystack's own compiles it at every run."""
 
+from collections.abc import Callable
 from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
@@ -18,9 +19,7 @@ class CompiledPromptBuilder:
         self.variables = frozenset(builder.variables)
         for name in builder.variables:
             component.set_input_type(self, name, Any)
-        self._parts = [
-            (message, builder._env.from_string(message.text or "")) for message in template
-        ]
+        self._parts = [self._part(builder, message) for message in template]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the component for YAML."""
@@ -42,16 +41,21 @@ class CompiledPromptBuilder:
         if missing := self.variables - kwargs.keys():
             msg = f"the prompt's {', '.join(sorted(missing))} is missing"
             raise ValueError(msg)
-        rendered = [
-            ChatMessage.from_system(part.render(kwargs))
-            if message.is_from("system")
-            else ChatMessage.from_user(part.render(kwargs))
-            for message, part in self._parts
-        ]
-        return {"prompt": rendered}
+        return {"prompt": [part(kwargs) for part in self._parts]}
 
     @component.output_types(prompt=list[ChatMessage])
     async def run_async(self, **kwargs: Any) -> dict[str, list[ChatMessage]]:
         """Return the same, without the detour over a thread."""
         rendered: dict[str, list[ChatMessage]] = self.run(**kwargs)
         return rendered
+
+    @staticmethod
+    def _part(
+        builder: ChatPromptBuilder, message: ChatMessage
+    ) -> Callable[[dict[str, Any]], ChatMessage]:
+        text = message.text or ""
+        if "{" not in text:
+            return lambda _: message
+        render = builder._env.from_string(text).render
+        made = ChatMessage.from_system if message.is_from("system") else ChatMessage.from_user
+        return lambda variables: made(render(variables))

@@ -9,6 +9,7 @@ from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
 from haystack_integrations.document_stores.qdrant.filters import convert_filters_to_qdrant
 
+from pipelines.found import found
 from pipelines.transport.client import Client
 from pipelines.vector import Vector
 
@@ -105,14 +106,8 @@ class QdrantRetriever:
             body["filter"] = chosen.model_dump(mode="json", exclude_none=True)
         reply = await self._client.post(orjson.dumps(body))
         try:
-            found = [_document(point) for point in orjson.loads(reply)["result"]["points"]]
+            points = orjson.loads(reply)["result"]["points"]
+            documents = [found(point["payload"], point["score"]) for point in points]
         except (KeyError, TypeError, ValueError) as error:
             raise self._client.odd_answer() from error
-        return {"documents": found, "seconds": time.perf_counter() - started}
-
-
-def _document(point: dict[str, Any]) -> Document:
-    payload = point["payload"]
-    return Document(
-        id=payload["id"], content=payload["content"], meta=payload["meta"], score=point["score"]
-    )
+        return {"documents": documents, "seconds": time.perf_counter() - started}

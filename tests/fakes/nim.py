@@ -8,6 +8,7 @@ import base64
 import json
 import math
 import re
+import select
 import struct
 import threading
 import time
@@ -260,6 +261,10 @@ def _handler_of(fake: FakeNim) -> type[BaseHTTPRequestHandler]:
             }
             head = {"id": "chat-1", "created": int(time.time()), "model": body.get("model")}
             if not body.get("stream"):
+                # Written as slowly as it would be streamed; a caller who hangs up is noticed.
+                if select.select([self.connection], [], [], fake.token_delay * len(tokens))[0]:
+                    fake.streams_cut += 1
+                    return
                 message = {"role": "assistant", "content": "".join(tokens)}
                 choice = {"index": 0, "message": message, "finish_reason": "stop"}
                 whole = {"object": "chat.completion", "choices": [choice], "usage": usage}
