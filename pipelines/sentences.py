@@ -36,7 +36,8 @@ def sentence_spans(text: str) -> list[Span]:
     cuts = [(0, 0)]
     for match in _BOUNDARY.finditer(text):
         mark = match.start() + 1
-        if "\n" in match.group() or not _ABBREVIATION.search(text, max(0, mark - 12), mark):
+        stops = text[mark - 1] != "." or "\n" in match.group()
+        if stops or not _ABBREVIATION.search(text, max(0, mark - 12), mark):
             cuts.append((mark, match.end()))
     cuts += [(match.end(), match.end()) for match in _HEADING_END.finditer(text)]
     cuts.append((len(text), len(text)))

@@ -77,6 +77,8 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
     first, last = bisect_right(starts, start) - 1, bisect_right(starts, end - 1) - 1
     if last < 0:
         return []
+    if first == last:
+        return list(page.sections[last].path)
     bounds = [start, *starts[first + 1 : last + 1], end]
     lengths = [after - before for before, after in pairwise(bounds)]
     most = first + max(range(len(lengths)), key=lengths.__getitem__)

@@ -198,14 +198,12 @@ def test_readyz_names_the_missing_back_end(make_app: Maker, nim: FakeNim) -> Non
         with app.client(None) as client:
             response = client.get("/readyz")
             own.status = 200
-            later = until(
-                lambda: [
-                    each["name"]
-                    for each in client.get("/readyz").json()["missing"]
-                    if len(client.get("/readyz").json()["missing"]) == 1
-                ],
-                10,
-            )
+
+            def missing() -> list[str] | None:
+                names = [each["name"] for each in client.get("/readyz").json()["missing"]]
+                return names if len(names) == 1 else None
+
+            later = until(missing, 10)
 
         assert response.status_code == 503
         assert response.json() == {
