@@ -62,7 +62,9 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     if not body:
         raise invalid_members([{"at": "body", "reason": "Field required"}])
     if not _is_json(kind):
-        raise invalid_members([{"at": "body", "reason": "Input should be a valid dictionary"}])
+        raise invalid_members(
+            [{"at": "body", "reason": "Input should be an object of application/json"}]
+        )
     return body
 
 

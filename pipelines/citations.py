@@ -95,14 +95,18 @@ def wanted_words(
     texts: Sequence[tuple[str, float]], documents: Sequence[Document]
 ) -> dict[str, float]:
     """Return the words of the texts, weighted by text and by how rare they are in the passages."""
-    sets = [taken_apart(document.content or "").words for document in documents]
-    wanted: dict[str, float] = {}
+    asked: dict[str, float] = {}
     for text, weight in texts:
         for word in taken_apart(text).words:
-            holding = sum(word in words for words in sets)
-            rarity = math.log(1 + (len(sets) + 1) / (holding + 0.5))
-            wanted[word] = max(wanted.get(word, 0.0), weight * rarity)
-    return wanted
+            asked[word] = max(asked.get(word, 0.0), weight)
+    holding = dict.fromkeys(asked, 0)
+    for document in documents:
+        for word in asked.keys() & taken_apart(document.content or "").words:
+            holding[word] += 1
+    every = len(documents) + 1
+    return {
+        word: weight * math.log(1 + every / (holding[word] + 0.5)) for word, weight in asked.items()
+    }
 
 
 def cite(quotes: Sequence[Quote]) -> list[Citation]:

@@ -18,6 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from pipelines.reading.kinds import KINDS, kind_of, unknown
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import (
@@ -168,7 +170,7 @@ class _Reader:
     def _answer(self) -> dict[str, Any]:
         size = os.fstat(self._memory).st_size
         with mmap.mmap(self._memory, size, prot=mmap.PROT_READ) as shared:
-            answer: dict[str, Any] = json.loads(shared[:])
+            answer: dict[str, Any] = orjson.loads(shared[:])
         os.ftruncate(self._memory, 0)
         return answer
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from haystack import Pipeline
 from haystack.core.component import Component
-from haystack.core.errors import PipelineComponentsBlockedError
 from haystack.core.serialization_security import mark_deserialization_internal
 from haystack.telemetry._telemetry import pipeline_running
 from haystack.tracing.tracer import NullTracer, Span, tracer
@@ -64,13 +63,13 @@ class FastPipeline(Pipeline):
         concurrency_limit: int = 4,
     ) -> dict[str, Any]:
         """Run the pipeline; the arguments, outputs and errors are those of Pipeline.run_async."""
-        final: dict[str, Any] = {}
-        outputs = self.run_async_generator(data, include_outputs_from, concurrency_limit)
-        # Closed here and not by the garbage collector: that is what cancels what still runs.
-        async with contextlib.aclosing(outputs):
-            async for partial in outputs:
-                final = partial
-        return final
+        plan = await self._ready(data, concurrency_limit)
+        if plan is None:
+            return await super().run_async(data, include_outputs_from, concurrency_limit)
+        with self._root_span(data) as span:
+            run = Run(plan, data, include_outputs_from or set(), concurrency_limit, span)
+            await run.whole()
+            return run.finished()
 
     @mark_deserialization_internal
     async def run_async_generator(
@@ -80,30 +79,31 @@ class FastPipeline(Pipeline):
         concurrency_limit: int = 4,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Run the pipeline; yield what each component puts out, then all of it."""
-        plan = self._planned()
-        if plan is None or concurrency_limit < 1 or not plan.takes(data):
+        plan = await self._ready(data, concurrency_limit)
+        if plan is None:
             outputs = super().run_async_generator(data, include_outputs_from, concurrency_limit)
             async with contextlib.aclosing(outputs):
                 async for partial in outputs:
                     yield partial
             return
+        with self._root_span(data) as span:
+            run = Run(plan, data, include_outputs_from or set(), concurrency_limit, span)
+            async with contextlib.aclosing(run.steps()) as steps:
+                async for partial in steps:
+                    yield partial
+            yield run.finished()
+
+    async def _ready(self, data: dict[str, Any], concurrency_limit: int) -> Plan | None:
+        """Return the plan for this run, all components warm; None where stock has to run it."""
+        plan = self._planned()
+        if plan is None or concurrency_limit < 1 or not plan.takes(data):
+            return None
         loop = asyncio.get_running_loop()
         if self._warm_on is not loop:
             await self.warm_up_async()
             self._warm_on = loop
         pipeline_running(self)
-        included = include_outputs_from or set()
-        with self._root_span(data) as span:
-            run = Run(plan, data, included, concurrency_limit, span)
-            steps = run.steps()
-            async with contextlib.aclosing(steps):
-                async for partial in steps:
-                    yield partial
-            if plan.steps and not run.ran:
-                raise PipelineComponentsBlockedError
-            if span is not None:
-                span.set_content_tag("haystack.pipeline.output_data", run.outputs)
-            yield run.outputs
+        return plan
 
     def _root_span(self, data: dict[str, Any]) -> contextlib.AbstractContextManager[Span | None]:
         # A subclass of NullTracer is a tracer: Hayhooks keeps spans in one.

@@ -6,7 +6,7 @@ passages come back for other questions.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -38,34 +38,33 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text's sentences, in order; `having` says in which of them a word is."""
+    """A text's sentences, in order, and in which of them a word is."""
 
     sentences: tuple[Sentence, ...]
     words: frozenset[str]
     having: dict[str, tuple[int, ...]]
     # The words of two neighbouring sentences; of the only sentence where there is one.
     windows: tuple[frozenset[str], ...]
+    windows_having: dict[str, tuple[int, ...]]
     # Characters in the longest sentence.
     longest: int
 
     def weights(self, wanted: Mapping[str, float]) -> list[float]:
         """Return for each sentence the weight of the wanted words in it."""
-        weights = [0.0] * len(self.sentences)
-        for word in wanted.keys() & self.words:
-            for index in self.having[word]:
-                weights[index] += wanted[word]
-        return weights
+        return self._summed(wanted, self.having, len(self.sentences))
 
     def window_weights(self, wanted: Mapping[str, float]) -> list[float]:
         """Return for each window the weight of the wanted words in it."""
-        weights = [0.0] * len(self.windows)
-        last = len(weights) - 1
+        return self._summed(wanted, self.windows_having, len(self.windows))
+
+    def _summed(
+        self, wanted: Mapping[str, float], where: dict[str, tuple[int, ...]], size: int
+    ) -> list[float]:
+        weights = [0.0] * size
         for word in wanted.keys() & self.words:
-            # Sentence i is in the windows i - 1 and i.
-            for index in {max(0, i - 1) for i in self.having[word]} | {
-                min(last, i) for i in self.having[word]
-            }:
-                weights[index] += wanted[word]
+            weight = wanted[word]
+            for index in where[word]:
+                weights[index] += weight
         return weights
 
 
@@ -83,19 +82,26 @@ def _taken_apart(text: str, longest: int | None) -> Passage:
     if longest is not None:
         spans = [part for span in spans for part in _shortened(text, span, longest)]
     said = [key_words(text[start:end]) for start, end in spans]
-    having: dict[str, list[int]] = {}
-    for index, words in enumerate(said):
-        for word in set(words):
-            having.setdefault(word, []).append(index)
     sentences = tuple(_sentence(text, span, words) for span, words in zip(spans, said, strict=True))
     pairs = tuple(first.words | second.words for first, second in pairwise(sentences))
+    windows = pairs or tuple(each.words for each in sentences)
+    having = _index(each.words for each in sentences)
     return Passage(
         sentences=sentences,
         words=frozenset(having),
-        having={word: tuple(indexes) for word, indexes in having.items()},
-        windows=pairs or tuple(each.words for each in sentences),
+        having=having,
+        windows=windows,
+        windows_having=_index(windows),
         longest=max((end - start for start, end in spans), default=0),
     )
+
+
+def _index(sets: Iterable[frozenset[str]]) -> dict[str, tuple[int, ...]]:
+    having: dict[str, tuple[int, ...]] = {}
+    for index, words in enumerate(sets):
+        for word in words:
+            having[word] = (*having.get(word, ()), index)
+    return having
 
 
 def _sentence(text: str, span: Span, words: list[str]) -> Sentence:

@@ -9,7 +9,7 @@ Span = tuple[int, int]
 # item; around a numbered heading. A single line break is where the page was full.
 #
 # The pattern begins with a set of characters, for which `re` looks quickly; what was found is
-# told apart behind it; HEADING begins with \d\d* for the same reason.
+# told apart behind it.
 _BOUNDARY = re.compile(
     r"""
       [.!?\u3002\uff01\uff1f\n]
@@ -23,7 +23,9 @@ _BOUNDARY = re.compile(
     """,
     re.VERBOSE,
 )
-HEADING = re.compile(r"\d\d*(?:\.\d+)+\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
+HEADING = re.compile(r"\d+(?:\.\d+)+\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
+# The same from its first point on: there are fewer points than digits to look at.
+_HEADING_END = re.compile(r"\.(?<=\d\.)\d+(?:\.\d+)*\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|No|Fig|St|al|resp|p|pp|ch|sec)\.)$"
 )
@@ -34,9 +36,10 @@ def sentence_spans(text: str) -> list[Span]:
     cuts = [(0, 0)]
     for match in _BOUNDARY.finditer(text):
         mark = match.start() + 1
-        if "\n" in match.group() or not _ABBREVIATION.search(text, max(0, mark - 12), mark):
+        stops = text[mark - 1] != "." or "\n" in match.group()
+        if stops or not _ABBREVIATION.search(text, max(0, mark - 12), mark):
             cuts.append((mark, match.end()))
-    cuts += [(match.end(), match.end()) for match in HEADING.finditer(text)]
+    cuts += [(match.end(), match.end()) for match in _HEADING_END.finditer(text)]
     cuts.append((len(text), len(text)))
     cuts.sort()
     spans = []

@@ -13,8 +13,10 @@ from pipelines.chunks import chunk_spans
 from pipelines.passages import PageSlice, Passages
 from pipelines.reading.page import Page
 
-# The share of "words" made of dots alone, from which a chunk is dot leaders between headings.
+# The share of "words" made of dots alone, from which a chunk is dot leaders between headings, and
+# how many such words it takes at least: a short chunk may end in an ellipsis.
 CONTENTS_SHARE = 0.3
+CONTENTS_LEADERS = 4
 
 # qdrant-haystack's: what it writes and what we write has one id.
 NAMESPACE = uuid.UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
@@ -75,6 +77,8 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
     first, last = bisect_right(starts, start) - 1, bisect_right(starts, end - 1) - 1
     if last < 0:
         return []
+    if first == last:
+        return list(page.sections[last].path)
     bounds = [start, *starts[first + 1 : last + 1], end]
     lengths = [after - before for before, after in pairwise(bounds)]
     most = first + max(range(len(lengths)), key=lengths.__getitem__)
@@ -83,8 +87,9 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
 
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
-    if " . ." not in text and "\u2026" not in text and " .." not in text:
-        return False
     words = text.split()
+    least = max(CONTENTS_LEADERS, CONTENTS_SHARE * len(words))
+    if text.count(".") + text.count("\u2026") < least:
+        return False
     leaders = sum(word.strip(".\u2026") == "" for word in words)
-    return leaders > CONTENTS_SHARE * len(words)
+    return leaders >= least

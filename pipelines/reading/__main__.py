@@ -17,6 +17,8 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+import orjson
+
 from pipelines.reading.kinds import ARCHIVES, MAILS, READERS, failed, kind_of, read
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import Reading, UnreadableDocument, pages_to_json
@@ -56,7 +58,7 @@ def _child(memory: int, path: str, name: str, limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
         with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(json.dumps(_answer(Path(path), name, limits)).encode())
+            file.write(orjson.dumps(_answer(Path(path), name, limits)))
         code = 0
     finally:
         os._exit(code)

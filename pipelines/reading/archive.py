@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from pipelines.reading.limits import Limits
 from pipelines.reading.package import open_zip, refuse_bomb
@@ -57,7 +57,8 @@ def tar_members(path: Path, limits: Limits) -> Iterator[Member]:
         with (
             path.open("rb") as raw,
             gzip.GzipFile(fileobj=raw) if _is_gzip(raw) else nullcontext(raw) as content,
-            tarfile.open(fileobj=(stream := _Stream(content)), mode="r|") as archive,
+            # Read from its front to its end, tarfile asks for `read` alone.
+            tarfile.open(fileobj=cast(IO[bytes], stream := _Stream(content)), mode="r|") as archive,
         ):
             for entry in archive:
                 unpacked += entry.size
@@ -78,7 +79,7 @@ def tar_members(path: Path, limits: Limits) -> Iterator[Member]:
 class _Stream:
     """Hands bytes to tarfile and remembers the last, since tarfile does not mind a missing end."""
 
-    def __init__(self, content: IO[bytes]) -> None:
+    def __init__(self, content: IO[bytes] | gzip.GzipFile) -> None:
         self._content = content
         self._last = b""
 

@@ -16,6 +16,9 @@ from pipelines.reading.page import Heading, Page, UnreadableDocument, clean, out
 TAIL = 2048
 MOST_BOOKMARKS = 20_000
 MOST_OBJECTS = 1000
+FIRST_BUFFER = 2**16
+
+Buffer = ctypes.Array[ctypes.c_ushort]
 
 # PDFium's marks for a hyphen at the end of a line, whose two halves it joins.
 _HYPHEN = re.compile("[\x02\ufffe]")
@@ -59,34 +62,40 @@ def _refuse_cut(path: Path) -> None:
 
 def _pages(document: pdfium.PdfDocument, count: int) -> Iterator[Page]:
     handle = document.raw
+    buffer = _buffer(FIRST_BUFFER)
     for index in range(count):
         # The objects around these calls cost a tenth of the time.
         page = raw.FPDF_LoadPage(handle, index)
         if not page:
             reason = f"page {index + 1} of the PDF is damaged"
             raise UnreadableDocument(kind="damaged", reason=reason)
-        text = _text(page)
+        text, buffer = _text(page, buffer)
         blank = not text or text.isspace()
         yield Page(number=index + 1, text=text, scanned=blank and _has_picture(page))
         raw.FPDF_ClosePage(page)
 
 
-def _text(page: raw.FPDF_PAGE) -> str:
+def _text(page: raw.FPDF_PAGE, buffer: Buffer) -> tuple[str, Buffer]:
+    """Return the page's text, and the buffer for the next page: this one or a larger one."""
     handle = raw.FPDFText_LoadPage(page)
     if not handle:
-        return ""
+        return "", buffer
     count = raw.FPDFText_CountChars(handle)
     # One code unit a character and one behind; a character may also give two (or none).
-    room = 2 * count + 1
-    buffer = (ctypes.c_ushort * room)()
+    if 2 * count + 1 > len(buffer):
+        buffer = _buffer(4 * count)
     written = raw.FPDFText_GetText(handle, 0, count, buffer) if count > 0 else 0
     raw.FPDFText_ClosePage(handle)
     if written <= 1:
-        return ""
+        return "", buffer
     text = bytes(memoryview(buffer).cast("B")[: 2 * (written - 1)]).decode(
         "utf-16-le", "surrogatepass"
     )
-    return _HYPHEN.sub("", clean(text))
+    return _HYPHEN.sub("", clean(text)), buffer
+
+
+def _buffer(units: int) -> Buffer:
+    return (ctypes.c_ushort * units)()
 
 
 def _has_picture(page: raw.FPDF_PAGE) -> bool:
@@ -114,6 +123,9 @@ def _headings(document: pdfium.PdfDocument, pages: list[Page]) -> list[list[Head
 
 def _place(text: str, title: str, after: int) -> int:
     """Return where the line begins that holds the title; the last heading's place without one."""
-    words = r"\s+".join(re.escape(word) for word in title.split())
-    match = re.compile(words).search(text, after)
-    return text.rfind("\n", 0, match.start()) + 1 if match else after
+    place = text.find(title, after)
+    if place < 0:
+        words = r"\s+".join(re.escape(word) for word in title.split())
+        match = re.search(words, text[after:])
+        place = after + match.start() if match else -1
+    return text.rfind("\n", 0, place) + 1 if place >= 0 else after

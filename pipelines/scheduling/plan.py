@@ -1,6 +1,6 @@
 """A pipeline's graph as the steps that every run takes."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,11 @@ class Step:
 
     name: str
     instance: Component
+    run_async: Callable[..., Awaitable[Any]] | None
     # Sockets that a caller may fill, and must, and that must be filled before the component runs.
     free: frozenset[str]
     asked: frozenset[str]
-    mandatory: tuple[str, ...]
+    mandatory: frozenset[str]
     # Sockets that take the values of several senders: True where as a list of them, False where
     # they are lists to be joined.
     gathering: dict[str, bool]
@@ -48,11 +49,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps by name, and how many others each waits for."""
+    """The steps by name, and how many others each waits for; `chain` if only one can be next."""
 
     steps: dict[str, Step]
     predecessors: dict[str, int]
     first: tuple[Step, ...]
+    chain: tuple[Step, ...] | None
+    gathering: tuple[Step, ...]
+    asking: tuple[Step, ...]
 
     def takes(self, data: dict[str, Any]) -> bool:
         """Say whether a run's input is complete and in the plain form, `{component: {socket: v}}`.
@@ -63,7 +67,7 @@ class Plan:
             step = self.steps.get(name)
             if step is None or type(given) is not dict or not given.keys() <= step.free:
                 return False
-        return all(step.asked <= data.get(name, {}).keys() for name, step in self.steps.items())
+        return all(step.asked <= data.get(step.name, {}).keys() for step in self.asking)
 
 
 def compiled(graph: networkx.MultiDiGraph) -> Plan | None:
@@ -86,7 +90,17 @@ def compiled(graph: networkx.MultiDiGraph) -> Plan | None:
         steps=steps,
         predecessors={name: step.predecessors for name, step in steps.items()},
         first=tuple(step for step in steps.values() if not step.predecessors),
+        chain=_chain(graph, steps),
+        gathering=tuple(step for step in steps.values() if step.gathering),
+        asking=tuple(step for step in steps.values() if step.asked),
     )
+
+
+def _chain(graph: networkx.MultiDiGraph, steps: dict[str, Step]) -> tuple[Step, ...] | None:
+    generations = list(networkx.topological_generations(graph))
+    if any(len(generation) > 1 for generation in generations):
+        return None
+    return tuple(steps[name] for (name,) in generations)
 
 
 def _inputs(graph: networkx.MultiDiGraph, name: str) -> dict[str, InputSocket]:
@@ -99,12 +113,13 @@ def _step(graph: networkx.MultiDiGraph, name: str) -> Step:
     inputs = _inputs(graph, name)
     wires = tuple(_wires(graph, name))
     free = frozenset(key for key, socket in inputs.items() if not socket.senders)
-    mandatory = tuple(key for key, socket in inputs.items() if socket.is_mandatory)
+    mandatory = frozenset(key for key, socket in inputs.items() if socket.is_mandatory)
     return Step(
         name=name,
         instance=node["instance"],
+        run_async=getattr(node["instance"], "run_async", None),
         free=free,
-        asked=free & frozenset(mandatory),
+        asked=free & mandatory,
         mandatory=mandatory,
         gathering={
             key: socket.wrap_input_in_list

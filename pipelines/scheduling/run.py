@@ -1,11 +1,16 @@
 """One run of a pipeline along its plan."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from itertools import chain
 from typing import Any
 
-from haystack.core.errors import BreakpointException, PipelineRuntimeError
+from haystack.core.errors import (
+    BreakpointException,
+    PipelineComponentsBlockedError,
+    PipelineRuntimeError,
+)
 from haystack.core.pipeline.base import _validate_component_output_keys
 from haystack.tracing.tracer import Span, tracer
 from haystack.utils.async_utils import _execute_component_async
@@ -27,15 +32,36 @@ class Run:
         span: Span | None,
     ) -> None:
         self.outputs: dict[str, Any] = {}
-        self.ran = 0
+        self._ran = 0
         self._plan = plan
         self._included = included
         self._limit = limit
         self._span = span
         self._values = {name: dict(data.get(name, ())) for name in plan.steps}
-        for name, given in data.items():
-            for socket in plan.steps[name].gathering.keys() & given.keys():
-                self._values[name][socket] = [("", given[socket])]
+        for step in plan.gathering:
+            values = self._values[step.name]
+            for socket in step.gathering.keys() & values.keys():
+                values[socket] = [("", values[socket])]
+
+    def finished(self) -> dict[str, Any]:
+        """Return everything that came out. Raises PipelineComponentsBlockedError for nothing."""
+        if self._plan.steps and not self._ran:
+            raise PipelineComponentsBlockedError
+        if self._span is not None:
+            self._span.set_content_tag("haystack.pipeline.output_data", self.outputs)
+        return self.outputs
+
+    async def whole(self) -> None:
+        """Do all steps; in a chain, which most pipelines are, one after the other."""
+        if self._plan.chain is None:
+            async with contextlib.aclosing(self.steps()) as steps:
+                async for _ in steps:
+                    pass
+            return
+        for step in self._plan.chain:
+            outputs = await self._done(step)
+            if outputs or (outputs is not None and step.name in self._included):
+                self.outputs[step.name] = outputs
 
     async def steps(self) -> AsyncGenerator[dict[str, Any], None]:
         """Do each step as soon as those before it are done; yield what each puts out.
@@ -77,9 +103,9 @@ class Run:
         # Set off by a value, from a caller or another component, or by nothing where none can come.
         if not values and step.is_fed:
             return None
-        if any(name not in values for name in step.mandatory):
+        if not step.mandatory <= values.keys():
             return None
-        for socket in step.gathering.keys() & values.keys():
+        for socket in step.gathering.keys() & values.keys() if step.gathering else ():
             gathered = [value for _, value in sorted(values[socket], key=lambda pair: pair[0])]
             wrapped = step.gathering[socket]
             values[socket] = gathered if wrapped else list(chain.from_iterable(gathered))
@@ -87,7 +113,7 @@ class Run:
         outputs = await (
             self._executed(step, inputs) if self._span is None else self._traced(step, inputs)
         )
-        self.ran += 1
+        self._ran += 1
         for wire in step.wires:
             if wire.output in outputs:
                 receiver = self._values[wire.receiver]
@@ -102,12 +128,15 @@ class Run:
     async def _executed(self, step: Step, inputs: dict[str, Any]) -> Outputs:
         kind = type(step.instance)
         try:
-            outputs = await _execute_component_async(step.instance, **inputs)
+            if step.run_async is not None:
+                outputs = await step.run_async(**inputs)
+            else:
+                outputs = await _execute_component_async(step.instance, **inputs)
         except (BreakpointException, PipelineRuntimeError):
             raise
         except Exception as error:
             raise PipelineRuntimeError.from_exception(step.name, kind, error) from error
-        if not isinstance(outputs, dict | Mapping):
+        if type(outputs) is not dict and not isinstance(outputs, Mapping):
             raise PipelineRuntimeError.from_invalid_output(step.name, kind, outputs)
         if not outputs.keys() <= step.outputs:
             sockets = dict.fromkeys(step.outputs)

@@ -78,8 +78,6 @@ def _open() -> aiohttp.ClientSession:
             limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ssl=_certificates()
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Deadlines are the callers'; only a connection that never opens is given up here.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         auto_decompress=False,
         skip_auto_headers=("Accept-Encoding", "User-Agent"),
         read_bufsize=READ_BUFFER,

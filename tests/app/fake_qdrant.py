@@ -25,6 +25,7 @@ class FakeQdrant:
         self.lock = threading.Lock()
         self.api_key: str | None = None
         self.status = 200
+        self.searches: list[dict[str, Any]] = []
         self.slow_writes = threading.Event()
         self.writing = threading.Event()
         fake = self
@@ -117,6 +118,7 @@ class FakeQdrant:
         if rest == "/points/scroll":
             return self.scroll(name, given, body)
         if rest == "/points/query":
+            self.searches.append(dict(body))
             query = body["query"]
             vector = query["nearest"] if isinstance(query, dict) else query
             points = engine.query_points(name, vector, query_filter=given, limit=body["limit"])

@@ -1,5 +1,6 @@
 """The journal: one document per name, one per content, nothing forgotten."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,3 +165,71 @@ def test_a_job_to_be_tried_later_is_not_taken_before(journal: Journal) -> None:
     waiting = journal.job(job.id)
     assert waiting is not None
     assert (waiting.status, waiting.stage) == ("queued", "embedding")
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_when_it_looks(
+    journal: Journal,
+) -> None:
+    running = journal.accept("docs", "a.txt", "aa", 10)
+    waiting = journal.accept("docs", "b.txt", "bb", 10)
+    taken = journal.take("index")
+    assert taken is not None
+    assert taken.id == running.id
+    assert journal.is_withdrawn(taken) is None
+
+    cancelled = [journal.cancel(waiting.id), journal.cancel(running.id)]
+
+    assert [job.status for job in cancelled if job] == ["cancelled", "running"]
+    assert journal.is_withdrawn(taken) == "it was cancelled"
+    assert journal.take("index") is None
+    assert journal.cancel("unknown") is None
+
+
+def test_a_cancelled_job_stays_cancelled_over_a_crash(journal: Journal) -> None:
+    accepted = journal.accept("docs", "a.txt", "aa", 10)
+    journal.take("index")
+    journal.cancel(accepted.id)
+
+    journal.resume()
+
+    taken = journal.take("index")
+    assert taken is not None
+    assert journal.is_withdrawn(taken) == "it was cancelled"
+
+
+def test_a_job_whose_document_is_deleted_is_withdrawn(journal: Journal) -> None:
+    accepted = journal.accept("docs", "a.txt", "aa", 10)
+    taken = journal.take("index")
+    assert taken is not None
+
+    journal.request_deletion(accepted.document_id)
+
+    assert journal.is_withdrawn(taken) == "the document was deleted"
+
+
+def test_a_done_job_keeps_the_verdicts_on_the_files_inside(journal: Journal) -> None:
+    accepted = journal.accept("docs", "a.zip", "aa", 10)
+    taken = journal.take("index")
+    assert taken is not None
+    files = '[{"name": "b.pdf", "pages": 0, "reason": "cut"}]'
+
+    journal.finish_index(taken, chunks=3, pages=2, note="1 of 2 files refused", files=files)
+
+    job = journal.job(accepted.id)
+    assert job is not None
+    assert job.public()["files"] == [{"name": "b.pdf", "pages": 0, "reason": "cut"}]
+    assert (job.status, job.reason) == ("done", "1 of 2 files refused")
+
+
+def test_a_journal_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    Journal(path).close()
+    with sqlite3.connect(path) as old:
+        for column in ("files", "cancelling"):
+            old.execute(f"alter table jobs drop column {column}")
+    old.close()
+
+    journal = Journal(path)
+
+    assert journal.accept("docs", "a.txt", "aa", 10).files == "[]"
+    journal.close()

@@ -225,6 +225,76 @@ def test_a_failing_back_end_is_named_by_its_stage(
     assert "SECRET-BODY" not in response.text
 
 
+def test_without_the_ranker_answers_and_search_go_on_and_say_so(
+    asked: AppProcess, nim: FakeNim
+) -> None:
+    chat = {"messages": [{"role": "user", "content": QUESTION}]}
+    nim.fail_next(503, times=100, path="/ranking")
+    try:
+        answer = asked.ask(QUESTION)
+        with asked.client() as client:
+            found = client.post("/v1/search", json={"query": QUESTION}).json()
+            completion = client.post("/v1/chat/completions", json=chat).json()
+    finally:
+        nim._faults.clear()
+    with asked.client() as client:
+        metrics = client.get("/metrics").text
+
+    assert (answer["answer"], answer["degraded"]) == (FACT, ["ranking"])
+    assert (found["hits"][0]["document"], found["degraded"]) == ("fox.txt", ["ranking"])
+    assert completion["choices"][0]["message"]["degraded"] == ["ranking"]
+    assert 'rag_answers_degraded_total{stage="ranking"} 2' in metrics
+    assert asked.ask(QUESTION)["degraded"] == []
+
+
+def test_without_the_language_model_search_goes_on(asked: AppProcess, nim: FakeNim) -> None:
+    nim.fail_next(503, times=100, path="/chat/completions")
+    try:
+        with asked.client() as client:
+            refused = client.post("/query/run", json={"question": QUESTION})
+            found = client.post("/v1/search", json={"query": QUESTION})
+    finally:
+        nim._faults.clear()
+
+    assert (refused.status_code, refused.json()["stage"]) == (503, "generation")
+    assert refused.headers["retry-after"] == "5"
+    assert found.json()["hits"][0]["document"] == "fox.txt"
+
+
+BODIES = [
+    ("/query/run", b'{"question": "", "stream": 3, "history": [{"role": "x"}]}'),
+    ("/query/run", b""),
+    ("/query/run", b'{"collection": "c"}'),
+    ("/query/run", b'{"question": "q", "filters": {"document": []}}'),
+    ("/rag", b'{"prompt_builder": 7}'),
+    ("/rag", b"null"),
+    ("/v1/chat/completions", b'{"messages": [{"role": "user"}, {"role": "nobody"}]}'),
+    ("/v1/chat/completions", b'{"messages": [{"role": "system", "content": "s"}]}'),
+]
+
+
+def test_in_front_of_the_framework_a_body_is_refused_as_behind_it(
+    asked: AppProcess, refusals: dict[str, list[object]]
+) -> None:
+    with asked.client() as client:
+        for path, body in BODIES:
+            for kind in ("application/json", "text/plain"):
+                response = client.post(path, content=body, headers={"Content-Type": kind})
+                document = response.json()
+                # Pydantic says `object` of JSON and `dictionary` of what was parsed before.
+                for error in document.get("errors", []):
+                    error["reason"] = error["reason"] and "given"
+                refused = (path, body, kind, response.status_code, document)
+                refusals.setdefault(asked.environment["RAG_ENGINE"], []).append(refused)
+
+    assert all(each == refusals["fast"] for each in refusals.values())
+
+
+@pytest.fixture(scope="session")
+def refusals() -> dict[str, list[object]]:
+    return {}
+
+
 def test_a_missing_store_is_told_and_found_again(make_app: Maker, nim: FakeNim) -> None:
     with FakeQdrant() as qdrant:
         app = make_app(environment={"RAG_QDRANT_URL": qdrant.url})

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+NONE, CHAIN_END = 0xFFFFFFFF, 0xFFFFFFFE
 TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
 
 
@@ -155,3 +157,61 @@ def eml(subject: str, body: str, attached: dict[str, bytes] | None = None) -> by
     for name, content in (attached or {}).items():
         mail.add_attachment(content, "application", "octet-stream", filename=name)
     return mail.as_bytes()
+
+
+def msg(subject: str, body: str) -> bytes:
+    """Return a mail as Outlook writes it: MS-OXMSG in a compound file (MS-CFB), version 3."""
+    texts = {0x0037: subject, 0x1000: body, 0x0C1F: "ann@example.org"}
+    streams = {
+        f"__substg1.0_{number:04X}001F": text.encode("utf-16-le") for number, text in texts.items()
+    }
+    listed = b"".join(
+        struct.pack("<HHIII", 0x1F, number, 6, len(text) * 2 + 2, 0)
+        for number, text in texts.items()
+    )
+    streams["__properties_version1.0"] = bytes(32) + listed
+    # The streams lie in small sectors of 64 bytes, and these in the root's chain of large ones.
+    small = b""
+    small_table: list[int] = []
+    starts: list[int] = []
+    for data in streams.values():
+        starts.append(len(small_table))
+        count = -(-len(data) // 64)
+        small_table += [*range(len(small_table) + 1, len(small_table) + count), CHAIN_END]
+        small += data.ljust(count * 64, b"\0")
+    small = small.ljust(-(-len(small) // 512) * 512, b"\0")
+    entries = [_entry("Root Entry", 5, child=1, start=4, size=len(small))]
+    for index, ((name, data), start) in enumerate(
+        zip(streams.items(), starts, strict=True), start=1
+    ):
+        after = index + 1 if index < len(streams) else NONE
+        entries.append(_entry(name, 2, right=after, start=start, size=len(data)))
+    directory = b"".join([*entries, *[_entry("", 0)] * (8 - len(entries))])
+    # Sectors: 0 the table, 1 and 2 the directory, 3 the small table, from 4 on the small sectors.
+    large = len(small) // 512
+    table = [0xFFFFFFFD, 2, CHAIN_END, CHAIN_END, *range(5, 4 + large), CHAIN_END]
+    head = struct.pack(
+        "<8s16xHHHHH6xIIIIIIIIII",
+        *(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0x3E, 3, 0xFFFE, 9, 6),
+        *(0, 1, 1, 0, 4096, 3, 1, CHAIN_END, 0, 0),
+    )
+    return head.ljust(512, b"\xff") + _numbers(table) + directory + _numbers(small_table) + small
+
+
+def _entry(
+    name: str, kind: int, *, right: int = 0xFFFFFFFF, child: int = 0xFFFFFFFF, start: int = 0,
+    size: int = 0,
+) -> bytes:  # fmt: skip
+    raw = name.encode("utf-16-le") + b"\0\0" if name else b""
+    links = struct.pack("<III", NONE, right, child)
+    return (
+        raw.ljust(64, b"\0")
+        + struct.pack("<HBB", len(raw), kind, 1)
+        + links
+        + bytes(36)
+        + struct.pack("<IQ", start, size)
+    )
+
+
+def _numbers(values: list[int]) -> bytes:
+    return b"".join(struct.pack("<I", value) for value in values).ljust(512, b"\xff")

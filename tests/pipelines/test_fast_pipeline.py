@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from haystack import Document, Pipeline, component, tracing
+from haystack import Document, Pipeline, component
 from haystack.components.joiners import BranchJoiner, DocumentJoiner
 from haystack.core.errors import PipelineRuntimeError
-from haystack.tracing.tracer import NullTracer, Span, Tracer
+from haystack.tracing.tracer import NullTracer, Span, Tracer, tracer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -337,13 +337,13 @@ class Recorder(NullTracer):
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    before: Tracer = tracing.tracer.actual_tracer
+    before: Tracer = tracer.actual_tracer
     recorder = Recorder()
-    tracing.tracer.actual_tracer = recorder
-    tracing.tracer.is_content_tracing_enabled = True
+    tracer.actual_tracer = recorder
+    tracer.is_content_tracing_enabled = True
     yield recorder
-    tracing.tracer.actual_tracer = before
-    tracing.tracer.is_content_tracing_enabled = False
+    tracer.actual_tracer = before
+    tracer.is_content_tracing_enabled = False
 
 
 def test_every_component_has_the_span_that_stock_gives_it(recorder: Recorder) -> None:

@@ -8,7 +8,7 @@ from pypdf import PdfReader, PdfWriter
 
 from pipelines.convert import Limits, Reading, UnreadableDocument, read_document
 from tests.pipelines.files import write_docx, write_pdf
-from tests.pipelines.office import eml, epub, pptx, tarred, xlsx, zipped
+from tests.pipelines.office import eml, epub, msg, pptx, tarred, xlsx, zipped
 
 
 def read(tmp_path: Path, name: str, data: bytes, limits: Limits | None = None) -> Reading:
@@ -120,6 +120,15 @@ def test_a_mail_is_read_with_what_is_attached(tmp_path: Path) -> None:
     assert "Subject: Offer" in reading.pages[0].text
     assert "here it is." in reading.pages[0].text
     assert reading.note is None
+
+
+def test_a_mail_out_of_outlook_is_read(tmp_path: Path) -> None:
+    reading = read(tmp_path, "a.msg", msg("Offer", "Dear Bob, here it is."))
+
+    assert reading.pages[0].text == (
+        "From: <ann@example.org>\nSubject: Offer\n\nDear Bob, here it is."
+    )
+    assert reading.pages[0].sections[0].path == ("Offer",)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])

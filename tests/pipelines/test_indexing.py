@@ -1,8 +1,13 @@
 """Documents in and out of the store."""
 
+from dataclasses import replace
+
 import pytest
+from haystack.document_stores.types import DuplicatePolicy
 
 from pipelines.errors import StageError
+from pipelines.reading.page import Heading, Page, UnreadableDocument, outlined
+from tests.fakes.nim import embed
 from tests.pipelines.world import CANTEEN, MANUAL, World, a_world
 
 
@@ -121,3 +126,90 @@ def test_metadata_goes_along_but_may_not_take_our_names(empty_world: World) -> N
     assert empty_world.store.filter_documents()[0].meta["team"] == "blue"
     with pytest.raises(ValueError, match="these names are taken"):
         empty_world.index("id", "a.txt", ["Pumps."], metadata={"span": 3})
+
+
+def test_what_has_not_changed_is_not_embedded_again(world: World) -> None:
+    before = len(world.nim.posts("/embeddings"))
+
+    world.index("id-manual", "manual.pdf", MANUAL)
+    same = len(world.nim.posts("/embeddings"))
+    world.index("id-manual", "manual.pdf", [*MANUAL, "A new page on filters."])
+    last = world.nim.posts("/embeddings")[-1]
+
+    assert same == before
+    assert last.body["input"] == ["A new page on filters."]
+
+
+def test_a_server_that_knows_no_base64_is_asked_for_floats_from_then_on(
+    empty_world: World,
+) -> None:
+    empty_world.nim.fail_next(422)
+
+    empty_world.index("id", "a.txt", ["Pumps."])
+    empty_world.index("id", "a.txt", ["Valves."])
+
+    asked = [r.body.get("encoding_format") for r in empty_world.nim.posts("/embeddings")]
+    assert asked == ["base64", None, None]
+
+
+def test_the_vectors_are_those_of_the_model(empty_world: World) -> None:
+    empty_world.index("id", "a.txt", ["Pumps need oil."])
+
+    vector = embed("Pumps need oil.", 256)
+    (found,) = empty_world.store._query_by_embedding(query_embedding=vector, top_k=1)
+    assert found.score == pytest.approx(1.0)
+
+
+def test_a_point_is_what_the_stock_writer_writes(empty_world: World) -> None:
+    empty_world.index("id", "a.txt", ["Pumps need oil."])
+    (ours,) = empty_world.store.filter_documents()
+    before = empty_world.loop.run(empty_world.points.ids("id"))
+
+    empty_world.store.write_documents(
+        [replace(ours, embedding=[0.5] * 256)], policy=DuplicatePolicy.OVERWRITE
+    )
+
+    (theirs,) = empty_world.store.filter_documents()
+    assert theirs == ours
+    assert empty_world.loop.run(empty_world.points.ids("id")) == before
+
+
+def test_pages_without_a_sentence_are_refused_and_the_old_version_stays(world: World) -> None:
+    contents = " ".join(f"{n}.1 Pump" + " ." * 40 for n in range(1, 9))
+
+    with pytest.raises(UnreadableDocument) as caught:
+        world.index("id-manual", "manual.pdf", [contents])
+
+    assert caught.value.kind == "no-text"
+    assert held(world, "id-manual") == 2
+
+
+def test_chunks_carry_their_headings_and_the_file_they_are_in(empty_world: World) -> None:
+    page = Page(number=1, text="Pumps\nThey need oil.", part="inner/manual.pdf")
+    headings = [[Heading(start=0, level=1, title="Pumps")]]
+
+    empty_world.index_pages("id", "all.zip", outlined([page], headings))
+
+    (chunk,) = empty_world.store.filter_documents()
+    assert (chunk.meta["headings"], chunk.meta["part"]) == (["Pumps"], "inner/manual.pdf")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": []},
+        {"data": [{"index": 7, "embedding": "AAAA"}]},
+        {"data": [{"index": 0, "embedding": "no base64!"}]},
+        {"data": [{"index": 0, "embedding": []}]},
+        {"nothing": 1},
+    ],
+)
+def test_an_answer_that_is_not_understood_is_told(
+    empty_world: World, answer: dict[str, object]
+) -> None:
+    empty_world.nim.answer_next_with(answer)
+
+    with pytest.raises(StageError) as caught:
+        empty_world.index("id", "a.txt", ["Pumps."])
+
+    assert (caught.value.stage, caught.value.kind) == ("embedding", "answer")

@@ -44,6 +44,7 @@ class World:
     points: Points
     loop: asyncio.Runner
     engine: Engine
+    qdrant: FakeQdrant
 
     def index(self, document_id: str, name: str, texts: list[str], **more: Any) -> int:
         return self.index_pages(document_id, name, pages_of(texts), **more)
@@ -85,7 +86,7 @@ def a_world(engine: Engine = "fast", **indexing: Any) -> Iterator[World]:
         pipeline = build_indexing_pipeline(served, "documents", settings)
         points = Points(served, "documents")
         try:
-            yield World(nim, store, pipeline, points, loop, engine)
+            yield World(nim, store, pipeline, points, loop, engine, qdrant)
         finally:
             loop.run(pipeline.close_async())
             loop.run(points.close())

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from pipelines.reading.kinds import KINDS
+from stackyard.ingestion import KNOWN
 from tests.stackyard.conftest import Invoke
 from tests.stackyard.fake_service import FakeService
 
@@ -103,7 +103,7 @@ def test_a_folder_without_a_document_names_the_known_types(invoke: Invoke, tmp_p
     done = invoke("ingest", tmp_path / "empty")
 
     assert done.stderr == (
-        f"no document in {tmp_path}/empty; known types are {' '.join(KINDS)}\n"
+        f"no document in {tmp_path}/empty; known types are {' '.join(KNOWN)}\n"
         "hint: name a file or another folder\n"
     )
 
