@@ -1,7 +1,7 @@
 """The routes that carry the load, answered before a framework sees them.
 
-FastAPI and Hayhooks have the same routes with the same bodies and answers behind these; going
-through them costs as much CPU as all the calls of a question.
+FastAPI and Hayhooks have the same routes with the same bodies and answers behind these; the way
+through Hayhooks costs 0.4 ms of CPU and more, a third of a whole question.
 """
 
 from collections.abc import Awaitable, Callable
