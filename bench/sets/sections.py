@@ -85,7 +85,13 @@ class _Reader(HTMLParser):
         if self._heading:
             title.append(data)
         else:
-            text.append(data if self._verbatim else re.sub(r"\s+", " ", data))
+            text.append(data if self._verbatim else self._flowing(data))
+
+    def _flowing(self, data: str) -> str:
+        """Return the text in one line, without white space at the start of a paragraph."""
+        flowing = re.sub(r"\s+", " ", data)
+        before = self._found[-1][1]
+        return flowing.lstrip() if not before or before[-1].endswith("\n") else flowing
 
     def _break(self, tag: str) -> None:
         if tag in BLOCKS and not self._heading:
@@ -99,5 +105,5 @@ def _title(parts: list[str]) -> str:
 
 
 def _text(parts: list[str]) -> str:
-    joined = re.sub(r"[ \t\xa0]*\n[ \t\xa0]*(?=\n)", "\n", "".join(parts))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"\n +(?=\S)", "\n", joined)).strip()
+    joined = re.sub(r"[ \t]+(?=\n)", "", "".join(parts))
+    return re.sub(r"\n{3,}", "\n\n", joined).strip()
