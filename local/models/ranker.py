@@ -34,6 +34,11 @@ CACHED_VECTORS = 4096
 Vector = NDArray[np.float32]
 
 
+def as_statement(query: str) -> str:
+    """Return the query as it is embedded: without its mark it is nearer to what answers it."""
+    return query.rstrip().rstrip("?") or query
+
+
 def words(text: str) -> list[str]:
     """Return the words that carry meaning, without their commonest endings."""
     return [

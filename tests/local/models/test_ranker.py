@@ -3,11 +3,24 @@
 import numpy as np
 import pytest
 
-from local.models.ranker import VectorCache, hubness, lexical_scores, logits, terms, words
+from local.models.ranker import (
+    VectorCache,
+    as_statement,
+    hubness,
+    lexical_scores,
+    logits,
+    terms,
+    words,
+)
 
 
 def test_words_lose_stop_words_and_common_endings() -> None:
     assert words("The pumps are Leaking, is it fixed?") == ["pump", "leak", "fix"]
+
+
+def test_a_question_is_embedded_without_its_mark() -> None:
+    assert as_statement("Why does it leak? ") == "Why does it leak"
+    assert as_statement("?") == "?"
 
 
 def test_neighbouring_words_are_a_term_too() -> None:
