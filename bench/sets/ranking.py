@@ -1,18 +1,23 @@
 """`python -m bench.sets.ranking NAME...`: how well the local models rank, without a service.
 
-The chunks, the vectors, the order and the measures are those of a running stack; the store and
-HTTP between them are left out, since an exact search finds the same passages. Vectors are kept
-beside the sets, so that a second run takes seconds. Exits 1 below the gates.
+The chunks, the vectors, the order, the gate and the measures are those of a running stack; the
+store and HTTP between them are left out, since an exact search finds the same passages. Vectors
+are kept beside the sets, so that a second run takes seconds. Writes bench/results/answers.json
+and exits 1 below the gates.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from haystack import Document
 from numpy.typing import NDArray
 
+from bench.results import RESULTS, commit, machine
 from bench.sets.building import RECIPES, Set, build
 from local.models.embedder import Embedder
 from local.models.engines import Tokens
@@ -20,6 +25,7 @@ from local.models.ranker import VectorCache, as_statement, logits
 from local.models.retriever import batches
 from local.models.weights import weights_directory
 from pipelines.chunks import chunk_spans
+from pipelines.components.evidence_gate import coverage
 from pipelines.settings import Endpoint, IndexingSettings, QuerySettings
 from stackyard.client import Hit
 from stackyard.evaluation.metrics import ranking
@@ -88,36 +94,49 @@ def chunks(built: Set) -> list[tuple[str, str]]:
 
 
 def measure(built: Set, vectors: Vectors) -> dict[str, Figure]:
-    """Return each measure over all questions with an answer, as `name_all`, `name_A`, `name`.
+    """Return each measure on half B, and as `NAME_A` and `NAME_all`; nothing is tuned on B.
 
-    `name` alone is of half B, which nothing was tuned on.
+    `let_through` is the share of answerable questions that the evidence gate passes on, `refused`
+    that of the others, by group, which it stops before a language model is asked.
     """
     pieces = chunks(built)
     passages = vectors.of([text for _, text in pieces])
-    asked = [Question.model_validate(each) for each in built.questions if each["answerable"]]
-    values = [(each.half, _ranked(each, pieces, passages, vectors)) for each in asked]
+    asked = [Question.model_validate(each) for each in built.questions]
+    values = [(each.half, _values(each, pieces, passages, vectors)) for each in asked]
     found: dict[str, Figure] = {}
-    for name in values[0][1]:
+    for name in dict.fromkeys(name for _, each in values for name in each):
         for suffix, halves in (("", "B"), ("_A", "A"), ("_all", "AB")):
-            measured = figure([each[name] for half, each in values if half in halves])
+            measured = figure(
+                [each[name] for half, each in values if half in halves and name in each]
+            )
             if measured:
                 found[f"{name}{suffix}"] = measured
     return found
 
 
-def _ranked(
+def _values(
     question: Question, pieces: Sequence[tuple[str, str]], passages: Matrix, vectors: Vectors
 ) -> dict[str, float]:
     (asked,) = vectors.of([as_statement(question.question)])
-    nearest = np.argsort(-(passages @ asked), kind="stable")
-    nearest = nearest[: ASKING.retrieve_top_k]
+    near = passages @ asked
+    # The only filter of these sets takes one document out.
+    hidden = question.filters["value"] if question.filters else None
+    near[[name == hidden for name, _ in pieces]] = -1.0
+    nearest = np.argsort(-near, kind="stable")[: ASKING.retrieve_top_k]
     texts = [pieces[place][1] for place in nearest]
     scores = logits(question.question, texts, asked, passages[nearest])
     order = np.argsort(-scores, kind="stable")
+    best = [Document(content=texts[place]) for place in order[: ASKING.answer_top_k]]
+    passed = (
+        near[nearest[0]] >= ASKING.min_similarity
+        and coverage(question.question, best) >= ASKING.min_coverage
+    )
+    if not question.answerable:
+        return {f"refused ({question.group})": float(not passed)}
     hits = [
         Hit(pieces[nearest[place]][0], 1, texts[place], float(scores[place])) for place in order
     ]
-    return ranking(question, hits)
+    return {**ranking(question, hits), "let_through": float(passed)}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -127,20 +146,43 @@ def main(arguments: Sequence[str]) -> int:
     folder = cache_dir() / "sets"
     folder.mkdir(parents=True, exist_ok=True)
     embedder = Embedder(weights_directory(), THREADS)
+    names = parser.parse_args(arguments).names
+    measured = {
+        name: measure(build(name), Vectors(embedder, folder / f"{name}-vectors.npz"))
+        for name in names
+    }
+    keep(measured, f"python -m bench.sets.ranking {' '.join(names)}")
     missed = False
-    for name in parser.parse_args(arguments).names:
-        figures = measure(build(name), Vectors(embedder, folder / f"{name}-vectors.npz"))
+    for name, figures in measured.items():
         for label, each in figures.items():
-            print(
-                f"{name} {label} {each.value:.3f} ({each.low:.3f} to {each.high:.3f}), n={each.n}"
-            )
+            interval = f"{each.low:.3f} to {each.high:.3f}"
+            print(f"{name} {label} {each.value:.3f} ({interval}), n={each.n}")
         reached, gate = figures["ndcg@10_all"].value, GATES.get(name, 0.0)
         if not reached >= gate:
-            print(
-                f"{name}: ndcg@10 of the whole set is {reached:.3f}, under {gate}", file=sys.stderr
-            )
+            print(f"{name}: ndcg@10 of the whole set is {reached}, under {gate}", file=sys.stderr)
             missed = True
     return int(missed)
+
+
+def keep(measured: dict[str, dict[str, Figure]], command: str) -> None:
+    """Write the values, and beside them the intervals and what they were measured on."""
+    record: dict[str, object] = {
+        name: {
+            **{label: each.value for label, each in figures.items()},
+            "intervals": {label: [each.low, each.high] for label, each in figures.items()},
+            "questions": {label: each.n for label, each in figures.items()},
+        }
+        for name, figures in measured.items()
+    }
+    record |= {
+        "how": "ranking and gate in one process, with the local models; no language model asked",
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
+        "commit": commit(),
+        "machine": machine(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "answers.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":
