@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from stackyard.evaluation.result import Result as Measured
 from tests.stackyard.conftest import Invoke
 from tests.stackyard.fake_service import FakeService
 
-QUESTIONS = [
+QUESTIONS: list[dict[str, object]] = [
     {
         "id": "skates",
         "question": "How much do skates cost?",

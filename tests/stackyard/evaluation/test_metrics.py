@@ -12,8 +12,9 @@ from stackyard.evaluation.relevance import of_source, overlap
 QUOTE = "The pond freezes in January and thaws again in the middle of March."
 
 
-def question(*sources: Source, **given: str) -> Question:
-    return Question(id="1", question="When does the pond freeze?", sources=sources, **given)
+def question(*sources: Source, answer: str | None = None) -> Question:
+    asked = "When does the pond freeze?"
+    return Question(id="1", question=asked, answer=answer, sources=sources)
 
 
 def hit(text: str, score: float | None, document: str = "a.txt", page: int = 1) -> Hit:

@@ -16,7 +16,7 @@ def write(path: Path, *lines: str | dict[str, object]) -> Path:
 
 
 def test_every_bad_line_is_named_at_once_with_its_number(tmp_path: Path) -> None:
-    good = {"id": "1", "question": "Why?", "sources": [{"document": "a.txt"}]}
+    good: dict[str, object] = {"id": "1", "question": "Why?", "sources": [{"document": "a.txt"}]}
     path = write(
         tmp_path / "q.jsonl",
         good,
