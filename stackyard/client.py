@@ -43,6 +43,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Hit:
+    """A passage that was found; `score` is None where the service does not say."""
+
+    document: str
+    page: int
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True)
 class Job:
     """The indexing of one uploaded file."""
 
@@ -120,8 +130,10 @@ class Service:
             tell("; ".join(missing))
             time.sleep(POLL_SECONDS)
 
-    def ask(self, question: str, collection: str | None = None) -> Answer:
-        asked = self._question(question, collection)
+    def ask(
+        self, question: str, collection: str | None = None, filters: Json | None = None
+    ) -> Answer:
+        asked = self._question(question, collection) | ({"filters": filters} if filters else {})
         return _answer(_body(self._send("POST", "/query/run", json=asked)))
 
     def stream(self, question: str, collection: str | None = None) -> Iterator[str | Answer]:
@@ -135,6 +147,16 @@ class Service:
                 yield from _deltas(response)
         except httpx.ConnectError as error:
             raise NotThere(self.url, str(error)) from None
+
+    def search(
+        self, query: str, top_k: int, collection: str | None = None, filters: Json | None = None
+    ) -> list[Hit]:
+        """Return the best passages, best first, without asking the language model."""
+        asked: Json = {"query": query, "top_k": top_k}
+        asked |= {"collection": collection} if collection else {}
+        asked |= {"filters": filters} if filters else {}
+        listed = _body(self._send("POST", "/v1/search", json=asked)).get("hits")
+        return [_hit(entry) for entry in listed] if isinstance(listed, list) else []
 
     def upload(self, path: Path, name: str, collection: str | None = None) -> Job:
         """Send one file; the returned job may still be queued."""
@@ -291,6 +313,16 @@ def _answer(body: Json) -> Answer:
         for entry in (listed if isinstance(listed, list) else [])
     ]
     return Answer(str(body.get("answer", "")), bool(body.get("answerable")), citations, body)
+
+
+def _hit(entry: Json) -> Hit:
+    score = entry.get("score")
+    return Hit(
+        str(entry["document"]),
+        _number(entry.get("page")),
+        str(entry.get("text") or ""),
+        float(score) if isinstance(score, int | float) else None,
+    )
 
 
 def _jobs(response: httpx.Response) -> list[Job]:

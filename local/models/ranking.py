@@ -9,7 +9,7 @@ import numpy as np
 from local.models.engines import Tokens, Vectors
 from local.models.fields import Fields
 from local.models.gate import Gate
-from local.models.ranker import VectorCache, logits
+from local.models.ranker import VectorCache, as_statement, logits
 from local.models.retriever import TRUNCATE, Answer, RetrieverMetrics, RetrieverRoute
 from local.models.route import Loaded
 from local.models.settings import Settings
@@ -45,7 +45,7 @@ class RankingRoute(RetrieverRoute):
         await self.gate.enter()
         try:
             await self.faults.delay()
-            query_tokens, *tokens = await self.tokens([query, *passages], truncate)
+            query_tokens, *tokens = await self.tokens([as_statement(query), *passages], truncate)
             query_vector = (await self.vectors([query_tokens]))[0]
             vectors = await self._cached_vectors(tokens)
             loop = asyncio.get_running_loop()

@@ -33,6 +33,7 @@ class FakeService:
         self.questions: list[dict[str, object]] = []
         self.forgets_to_delete = False
         self.invents_quotes = False
+        self.fails_on: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         config = uvicorn.Config(self._app(), log_level="critical", lifespan="off", ws="none")
@@ -59,6 +60,7 @@ class FakeService:
         routes = [
             Route("/readyz", self._readyz),
             Route("/query/run", self._query, methods=["POST"]),
+            Route("/v1/search", self._search, methods=["POST"]),
             Route("/v1/models", self._models),
             Route("/v1/documents", self._upload, methods=["POST"]),
             Route("/v1/documents", self._list),
@@ -154,6 +156,28 @@ class FakeService:
         pieces = [*({"delta": f"{word} "} for word in text.split()), {"answer": answer}]
         lines = [f"data: {JSONResponse(piece).body.decode()}\n\n" for piece in pieces]  # type: ignore[union-attr]
         return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
+
+    async def _search(self, request: Request) -> Response:
+        """Find whole pages by shared words; equal scores are common."""
+        asked = await request.json()
+        self.questions.append(asked)
+        if asked["query"] in self.fails_on:
+            return problem(503, "unavailable", "Not now", "The store is away")
+        wanted = words(asked["query"])
+        hits = [
+            {
+                "document": self.documents[document_id]["name"],
+                "document_id": document_id,
+                "page": number,
+                "span": [0, len(text)],
+                "text": text,
+                "score": float(len(wanted & words(text))),
+            }
+            for document_id, pages in self.pages.items()
+            for number, text in enumerate(pages, start=1)
+        ]
+        hits.sort(key=lambda hit: -float(str(hit["score"])))
+        return JSONResponse({"hits": hits[: asked["top_k"]]})
 
     def _answer(self, question: str) -> dict[str, object]:
         wanted = words(question)

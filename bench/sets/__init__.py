@@ -1,0 +1,1 @@
+"""Question sets whose right answers are known, built from Debian's packages."""
