@@ -1,0 +1,55 @@
+"""What indexing asks of the server: written, listed and deleted by document."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import numpy as np
+from haystack import Document
+from qdrant_client import QdrantClient
+
+from pipelines.passages import Passages
+from pipelines.points import Points
+from pipelines.settings import StoreSettings
+from tests.contract.qdrant.conftest import VECTOR_SIZE
+
+
+def passages(document_id: str, count: int) -> Passages:
+    meta = {"document_id": document_id, "headings": ["Pumps", "Oil"]}
+    return Passages(
+        documents=[Document(id=f"{n}", content=f"text {n}", meta=meta) for n in range(count)],
+        ids=[str(uuid4()) for _ in range(count)],
+        vectors=np.ones((count, VECTOR_SIZE), np.float32),
+    )
+
+
+def test_points_are_written_listed_and_deleted_by_document(
+    url: str, client: QdrantClient, collection: str
+) -> None:
+    one, two = passages("one", 130), passages("two", 3)
+
+    async def use() -> tuple[set[str], set[str], int, set[str]]:
+        points = Points(StoreSettings(url=url, dimension=VECTOR_SIZE), collection)
+        try:
+            await points.write(one)
+            await points.write(two)
+            written = await points.ids("one")
+            await points.delete(list(one.ids[:100]))
+            left = await points.ids("one")
+            removed = await points.delete_document("one")
+            return written, left, removed, await points.ids("two")
+        finally:
+            await points.close()
+
+    written, left, removed, other = asyncio.run(use())
+
+    assert written == set(one.ids)
+    assert left == set(one.ids[100:])
+    assert removed == 30
+    assert other == set(two.ids)
+    (record,) = client.retrieve(collection, [UUID(two.ids[0])], with_vectors=True)
+    assert record.vector == [1.0] * VECTOR_SIZE
+    assert record.payload == {
+        "id": "0",
+        "content": "text 0",
+        "meta": {"document_id": "two", "headings": ["Pumps", "Oil"]},
+    }
