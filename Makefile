@@ -23,24 +23,24 @@ tools: .venv/.synced ## Provide the pinned tools: docker, kind, kubectl, helm, p
 test: check unit contract integration e2e ## Fresh machine to all tiers passed
 	@echo "all tiers passed"
 
-check: .venv/.synced ## Format, lint and types
+check: .venv/.tested ## Format, lint and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 
-unit: .venv/.synced ## The rooms by themselves, no network but loopback
+unit: .venv/.tested ## The rooms by themselves, no network but loopback
 	@$(RUN) pytest tests -q -m "not integration and not cluster and not e2e" --ignore=tests/contract
 
-contract: .venv/.synced ## Between the rooms, and against the outside's contracts
+contract: .venv/.tested ## Between the rooms, and against the outside's contracts
 	@$(RUN) pytest tests/contract -q -m "not integration and not cluster and not e2e"
 
-integration: .venv/.synced ## Real HTTP against processes on this machine
+integration: .venv/.tested ## Real HTTP against processes on this machine
 	@$(RUN) pytest tests -q -m integration
 
-e2e: .venv/.synced ## Journeys on a real kind cluster of their own
+e2e: .venv/.tested ## Journeys on a real kind cluster of their own
 	@$(RUN) pytest tests -q -m "cluster or e2e"
 
-fix: .venv/.synced ## Format and repair what ruff can
+fix: .venv/.tested ## Format and repair what ruff can
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
@@ -51,7 +51,14 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
 	@$(RUN) bench stack --stack $(STACK)
 
-.venv/.synced: pyproject.toml uv.lock
-	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet && touch .venv/.synced
+eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
 
-.PHONY: help up down serve tools test check unit contract integration e2e fix bench figures
+# inexact: what a second target has added stays
+.venv/.synced: pyproject.toml uv.lock
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact && touch $@
+
+.venv/.tested: pyproject.toml uv.lock
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
+
+.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench figures

@@ -54,17 +54,19 @@ def _pages_per_second(command: list[str], paths: Sequence[Path], core: int) -> f
 
 
 def _read(paths: list[str]) -> dict[str, float]:
-    from pipelines.chunks import chunk_spans
+    from pipelines.components.splitter import PageSplitter
     from pipelines.convert import read_document
+    from pipelines.passages import PageSlice
     from pipelines.settings import IndexingSettings
 
-    words, overlap = IndexingSettings.chunk_words, IndexingSettings.overlap_words
+    splitter = PageSplitter(IndexingSettings.chunk_words, IndexingSettings.overlap_words, "bench")
     start = time.perf_counter()
     pages = chunks = 0
     for path in paths:
-        for page in read_document(Path(path), path):
-            chunks += len(chunk_spans(page.text, words=words, overlap=overlap))
-            pages += 1
+        read = read_document(Path(path), path).pages
+        passages = splitter.run(PageSlice(document_id=path, name=path, pages=read))["passages"]
+        chunks += len(passages.documents)
+        pages += len(read)
     return {"seconds": time.perf_counter() - start, "pages": pages, "chunks": chunks}
 
 

@@ -21,7 +21,7 @@ def build_eks(settings: Settings, catalog: Catalog, machine: Machine) -> Cluster
             raise
         message = (
             "cluster.kind is 'eks', and the packages for AWS are not installed\n"
-            "hint: uv sync --frozen --group eks"
+            "hint: make eks-packages"
         )
         raise pulumi.RunError(message) from None
     return build_eks_cluster(settings, catalog, machine)

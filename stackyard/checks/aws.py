@@ -25,7 +25,7 @@ ACTIONS = (
     *("eks:CreatePodIdentityAssociation", "iam:CreateRole", "iam:PassRole"),
     *("iam:AttachRolePolicy", "kms:CreateKey", "ecr:CreateRepository", "logs:CreateLogGroup"),
 )
-INSTALL = "uv sync --group eks"
+INSTALL = "make eks-packages"
 
 
 def clients(region: str | None) -> Clients | Finding:

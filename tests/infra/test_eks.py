@@ -335,5 +335,5 @@ def test_a_stack_at_aws_without_its_packages_says_how_to_get_them(
 
     assert str(caught.value) == (
         "cluster.kind is 'eks', and the packages for AWS are not installed\n"
-        "hint: uv sync --frozen --group eks"
+        "hint: make eks-packages"
     )

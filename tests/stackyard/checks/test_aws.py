@@ -213,4 +213,4 @@ def test_without_botocore_the_finding_says_how_to_install_it(
     finding = aws.clients("eu-west-1")
 
     assert isinstance(finding, Finding)
-    assert finding.fix == "uv sync --group eks"
+    assert finding.fix == "make eks-packages"
