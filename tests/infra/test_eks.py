@@ -334,6 +334,5 @@ def test_a_stack_at_aws_without_its_packages_says_how_to_get_them(
         deploy({"cluster": EKS, "models": NIM}, secrets=KEY)
 
     assert str(caught.value) == (
-        "cluster.kind is 'eks', and the packages for AWS are not installed\n"
-        "hint: make eks-packages"
+        "cluster.kind is 'eks', and the packages for AWS are not installed\nhint: make eks-packages"
     )
