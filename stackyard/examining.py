@@ -104,12 +104,14 @@ def images_of(
         if host and registry_settings.get("mirrored")
         else None
     )
-    pinned: dict[str, str] = getattr(catalog, "NIM", {})
-    operator: dict[str, str] = getattr(catalog, "GPU_OPERATOR_IMAGES", {})
     public = {"qdrant": catalog.QDRANT}
-    public |= {key: operator[key] for key in _operator_keys(stack, wants) if key in operator}
+    public |= {
+        key: catalog.GPU_OPERATOR_IMAGES[key]
+        for key in _operator_keys(stack, wants)
+        if key in catalog.GPU_OPERATOR_IMAGES
+    }
     for want in wants.models:
-        image = _role(stack, want.role).get("image") or pinned.get(want.role)
+        image = _role(stack, want.role).get("image") or catalog.NIM.get(want.role)
         if image:
             public[want.role] = str(image)
     references = {use: rewrite(image, mirror) for use, image in public.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.catalog import GPU_OPERATOR_IMAGES, QDRANT
 from stackyard.checks.registry import NGC
 from stackyard.errors import Trouble
 from stackyard.examining import images_of
@@ -41,7 +42,8 @@ def fake() -> Iterator[FakeKubernetes]:
 def registry() -> Iterator[FakeRegistry]:
     with FakeRegistry() as running:
         running.anonymous = True
-        running.images = {"qdrant/qdrant:v1.19.0-unprivileged", "nim/meta/llama-3.1-8b-instruct:2"}
+        operator = {image.partition("/")[2] for image in GPU_OPERATOR_IMAGES.values()}
+        running.images = {QDRANT.partition("@")[0], "nim/meta/llama-3.1-8b-instruct:2", *operator}
         yield running
 
 
