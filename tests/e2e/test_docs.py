@@ -22,6 +22,8 @@ REASONS = (
     "needs a GPU",
     "needs NVIDIA's API",
     "needs a cluster of yours",
+    "needs a price file of yours",
+    "takes half an hour",
 )
 SAMPLE = ROOT / "examples" / "documents" / "office-guide.txt"
 
