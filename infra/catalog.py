@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from infra.machine import EDGE, Machine
-from infra.model_settings import OPERATOR_VERSION
 from infra.registry import Registry, parse, rewrite
+from infra.schema.models import OPERATOR_VERSION
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from infra.clusters.cluster import Cluster
 from infra.components import model_server, qdrant, rag_app
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
+from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import StackNamespace
@@ -21,13 +22,12 @@ from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scope import Scope
 from infra.exports import inventory, service_url
-from infra.gpu_operator_values import target_of
 from infra.machine import Machine, load_machine
-from infra.model_settings import ROLES
 from infra.models import build_models
 from infra.models.nim import NimPlace
 from infra.registry import Registry, parse
 from infra.schema import Settings
+from infra.schema.models import ROLES
 from infra.settings import Secrets, load_secrets, load_settings
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from infra.problems.telling import PROJECT, alias_of
 from infra.schema import SECRETS, Settings
-from infra.telling import PROJECT, alias_of
 
 HEAD = """# Settings
 

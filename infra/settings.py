@@ -7,15 +7,15 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys_env
 from pydantic import ValidationError
 
-from infra.problems import (
+from infra.problems.of_settings import (
     plain_secrets,
     unknown_keys,
     wrong_name,
     wrong_together,
     wrong_values,
 )
+from infra.problems.telling import PROJECT, alias_of
 from infra.schema import SECRETS, Settings
-from infra.telling import PROJECT, alias_of
 
 
 @dataclass(frozen=True)

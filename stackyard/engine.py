@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra.download_causes import cause_in
+from infra.components.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
 from stackyard.orphans import end_orphans

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.cluster_settings import Toleration
 from infra.registry import Registry
 from infra.schema import Exposure
+from infra.schema.cluster import Toleration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.catalog import GPU_OPERATOR
+from infra.components.gpu_operator_values import Target, values
 from infra.components.pull_secret import PullCredentials, pull_secret
-from infra.gpu_operator_values import Target, values
 from infra.labels import labels
 from infra.schema import GpuOperatorSettings
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.cluster_settings import Toleration
 from infra.clusters.cluster import GpuPlace
 from infra.components.scope import Scope
+from infra.schema.cluster import Toleration
 
 NOBODY = 65532  # the user of our own images
 GPU = "nvidia.com/gpu"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pulumi
 
 from infra.components.scope import Scope
-from infra.model_settings import ROLES
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import hosted_model
 from infra.models.local import local_model
 from infra.models.nim import NimPlace, nim_model
 from infra.schema import ModelsSettings
+from infra.schema.models import ROLES
 from infra.settings import Secrets
 
 

@@ -2,9 +2,9 @@
 
 import pulumi
 
-from infra.model_settings import is_nvidia
 from infra.models.endpoint import ModelEndpoint
 from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, EmbeddingSettings, ModelSettings
+from infra.schema.models import is_nvidia
 from infra.settings import Secrets
 
 MODELS = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from infra.components.download_causes import CAUSES, cause_in, cause_of
 from infra.components.nim_download import PROGRESS, WAIT
-from infra.download_causes import CAUSES, cause_in, cause_of
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import DIGEST, Deployment
 from tests.infra.test_gpu_settings import KEY, NIM, ONPREM, REGISTRY

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.problems import known_keys
+from infra.problems.of_settings import known_keys
 from infra.reference import reference
 
 ROOT = Path(__file__).parents[2]

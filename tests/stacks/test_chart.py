@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from infra.catalog import GPU_OPERATOR_IMAGES
-from infra.gpu_operator_values import Target, values
+from infra.components.gpu_operator_values import Target, values
 from infra.registry import Registry, rewrite
 from infra.schema import ClusterSettings
 from tools import toolchain

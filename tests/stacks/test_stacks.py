@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.problems import known_keys
+from infra.problems.of_settings import known_keys
 from infra.schema import SECRETS
 from tests.infra.conftest import Deploy, deploy, no_machine
 

@@ -8,7 +8,6 @@ import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 
 from infra.catalog import Catalog
-from infra.cluster_settings import GpuPool, SystemPool, Toleration
 from infra.clusters.aws_place import TAG, eks_registry
 from infra.clusters.cluster import Cluster, GpuPlace
 from infra.clusters.eks.addons import AFTER_NODES, BEFORE_NODES, Addons, AddonsArgs
@@ -22,9 +21,10 @@ from infra.clusters.kind_config import APP_NODE_PORT
 from infra.images.recipe import RECIPES
 from infra.labels import labels
 from infra.machine import Machine
-from infra.model_settings import ROLES
 from infra.registry import Registry, parse
 from infra.schema import Settings
+from infra.schema.cluster import GpuPool, SystemPool, Toleration
+from infra.schema.models import ROLES
 
 STORAGE_CLASS = "stackyard-gp3"
 # a Service's load balancer is reached from the network and what is connected to it, not by all

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.cluster_settings import ClusterSettings
 from infra.clusters.aws_place import partition
 from infra.clusters.eks.iam import Roles
 from infra.clusters.eks.network import Network
+from infra.schema.cluster import ClusterSettings
 
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 LOG_DAYS = 90

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.cluster_settings import ClusterSettings
 from infra.clusters.aws_place import private_blocks, public_blocks
+from infra.schema.cluster import ClusterSettings
 
 INTERNAL_ELB = {"kubernetes.io/role/internal-elb": "1"}  # where load balancers look for subnets
 PUBLIC_ELB = {"kubernetes.io/role/elb": "1"}

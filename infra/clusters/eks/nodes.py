@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.cluster_settings import GpuPool, SystemPool
 from infra.clusters.aws_place import TAG
+from infra.schema.cluster import GpuPool, SystemPool
 
 GPU_TAINT = "nvidia.com/gpu"  # the key that the GPU operator tolerates by default
 GPU_LABEL = "stackyard/gpu"

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from infra.gpu_choices import has_nim, operator_mode
-from infra.model_settings import OPERATOR_VERSION
+from infra.problems.telling import PROJECT, hint, only
 from infra.schema import Settings
-from infra.telling import PROJECT, hint, only
+from infra.schema.gpu_choices import has_nim, operator_mode
+from infra.schema.models import OPERATOR_VERSION
 
 # what `oc login` calls its contexts: project/api-host:6443/user
 OPENSHIFT_CONTEXT = re.compile(r"[^/]*/api-[^/]+:6443(/.*)?")

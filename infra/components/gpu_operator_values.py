@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.cluster_settings import Toleration
-from infra.gpu_choices import operator_mode
 from infra.registry import parse
 from infra.schema import Settings
+from infra.schema.cluster import Toleration
+from infra.schema.gpu_choices import operator_mode
 
 Values = dict[str, Any]  # a chart's values are what its author made of them
 NFD = "node-feature-discovery"

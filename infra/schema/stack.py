@@ -2,32 +2,17 @@
 
 from pydantic import Field
 
-from infra.cluster_settings import ClusterSettings
-from infra.fields import Engine, Exposure, Frozen, HostName, Quantity, RegistryPath, WebAddress
-from infra.model_settings import (
-    NVIDIA_RETRIEVAL_URL,
-    NVIDIA_URL,
-    EmbeddingSettings,
-    GpuOperatorSettings,
-    ModelSettings,
-    ModelsSettings,
+from infra.schema.cluster import ClusterSettings
+from infra.schema.fields import (
+    Engine,
+    Exposure,
+    Frozen,
+    HostName,
+    Quantity,
+    RegistryPath,
+    WebAddress,
 )
-
-__all__ = [
-    "NVIDIA_RETRIEVAL_URL",
-    "NVIDIA_URL",
-    "SECRETS",
-    "AppSettings",
-    "ClusterSettings",
-    "EmbeddingSettings",
-    "Exposure",
-    "GpuOperatorSettings",
-    "ModelSettings",
-    "ModelsSettings",
-    "QdrantSettings",
-    "RegistrySettings",
-    "Settings",
-]
+from infra.schema.models import GpuOperatorSettings, ModelsSettings
 
 
 class RegistrySettings(Frozen):

@@ -4,10 +4,10 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable
 
-from infra.gpu_choices import operator_mode
-from infra.model_settings import ROLES, is_nvidia
+from infra.problems.telling import PROJECT, hint, only, shown
 from infra.schema import Settings
-from infra.telling import PROJECT, hint, only, shown
+from infra.schema.gpu_choices import operator_mode
+from infra.schema.models import ROLES, is_nvidia
 
 WHOLE_INTERNET = 8  # a prefix this short is no list of one's own addresses
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from infra.fields import (
+from infra.schema.fields import (
     Account,
     Cidr,
     Frozen,

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from infra.model_settings import ROLES
 from infra.schema import Settings
+from infra.schema.models import ROLES
 
 
 def has_nim(settings: Settings) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from infra.fields import CpuQuantity, Frozen, Quantity, WebAddress
+from infra.schema.fields import CpuQuantity, Frozen, Quantity, WebAddress
 
 NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
 NVIDIA_RETRIEVAL_URL = "https://ai.api.nvidia.com/v1"  # where NVIDIA hosts its ranking models

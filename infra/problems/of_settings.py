@@ -8,11 +8,11 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from infra.eks_problems import eks_problems
-from infra.gpu_problems import gpu_problems
-from infra.model_settings import ROLES, is_nvidia
+from infra.problems.of_eks import eks_problems
+from infra.problems.of_gpus import gpu_problems
+from infra.problems.telling import PROJECT, alias_of, hint, only, secret_hint, shown
 from infra.schema import SECRETS, EmbeddingSettings, ModelSettings, Settings
-from infra.telling import PROJECT, alias_of, hint, only, secret_hint, shown
+from infra.schema.models import ROLES, is_nvidia
 
 STACK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
 # kind of a role -> the settings that it has

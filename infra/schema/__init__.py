@@ -1,0 +1,35 @@
+"""What a stack may say, as types: `stack` holds all of it, the other files its nouns."""
+
+from infra.schema.cluster import ClusterSettings
+from infra.schema.fields import Exposure
+from infra.schema.models import (
+    NVIDIA_RETRIEVAL_URL,
+    NVIDIA_URL,
+    EmbeddingSettings,
+    GpuOperatorSettings,
+    ModelSettings,
+    ModelsSettings,
+)
+from infra.schema.stack import (
+    SECRETS,
+    AppSettings,
+    QdrantSettings,
+    RegistrySettings,
+    Settings,
+)
+
+__all__ = [
+    "NVIDIA_RETRIEVAL_URL",
+    "NVIDIA_URL",
+    "SECRETS",
+    "AppSettings",
+    "ClusterSettings",
+    "EmbeddingSettings",
+    "Exposure",
+    "GpuOperatorSettings",
+    "ModelSettings",
+    "ModelsSettings",
+    "QdrantSettings",
+    "RegistrySettings",
+    "Settings",
+]
