@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.components.download_causes import cause_in
 from tests.e2e.team import Team, image_of, make_team
 from tests.e2e.yard import Yard
 
@@ -28,7 +29,7 @@ def team(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]
     yard.kubectl("label", "node", node, "nvidia.com/gpu.present=true")
     offer_gpus(yard, node, "1")
     yard.kubectl("create", "namespace", STORE)
-    run = ["run", STORE, "-n", STORE, f"--image={image}", f"--env=NGC_API_KEY={KEY}"]
+    run = ["run", STORE, "-n", STORE, f"--image={image}", f"--env=LOCAL_MODELS_STORE_KEY={KEY}"]
     serve = ["model-store", "/opt/weights", "--host", "0.0.0.0", "--port", "8000"]
     yard.kubectl(*run, "--port=8000", "--expose", "--", *serve)
     yard.kubectl("wait", "-n", STORE, f"pod/{STORE}", "--for=condition=Ready", "--timeout=120s")
@@ -74,8 +75,9 @@ def test_a_refused_key_is_told_as_such_and_the_next_up_goes_on(team: Team, yard:
     team.pulumi("config", "set", "--secret", "stackyard:ngcApiKey", KEY)
     team.pulumi("up", "--yes", "--skip-preview")
 
-    assert "embedding-download" in refused
-    assert "401" in refused
+    cause = cause_in(refused)
+    assert cause is not None, refused
+    assert cause.name == "key", refused
     assert "another-key" not in refused
     (pod,) = embedding_pods(yard)
     (container,) = pod["spec"]["containers"]
