@@ -18,10 +18,11 @@ from pathlib import Path
 
 import httpx
 
-from stackyard.client import Answer, Json, Service
+from stackyard.client import Service
 from stackyard.errors import NotThere, ServiceError, Trouble, explain
 from stackyard.journey import NEEDED, OTHERS, PAGES, QUESTIONS, Question
 from stackyard.pdf import write_pdf
+from stackyard.replies import Answer, Json
 
 COLLECTION = "stackyard-acceptance"  # apart from the users' documents
 READY_SECONDS = 300.0

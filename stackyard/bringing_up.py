@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackyard import machine, samples
-from stackyard.client import Answer
 from stackyard.cluster import LocalCluster
 from stackyard.engine import Engine, Resource
 from stackyard.errors import Trouble
@@ -15,6 +14,7 @@ from stackyard.planner.show import first_lines
 from stackyard.planning import plan_of
 from stackyard.progress import Stages, Tell
 from stackyard.project import Stack
+from stackyard.replies import Answer
 from stackyard.serving.processes import is_free
 from stackyard.target import Target, from_outputs
 from tools.paths import home_dir

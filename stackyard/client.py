@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -11,73 +10,22 @@ from typing import BinaryIO, Self
 import httpx
 
 from stackyard.errors import NotThere, ServiceError, Trouble
+from stackyard.replies import (
+    Answer,
+    Document,
+    Hit,
+    Job,
+    Json,
+    answer_from,
+    document_from,
+    hit_from,
+    job_from,
+)
 
-Json = dict[str, object]
-FINAL = ("done", "refused", "failed", "cancelled")
 PAGE = 1000  # documents in one answer of the list
 POLL_SECONDS = 0.2
 ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
 UPLOAD_SECONDS = 900.0
-
-
-@dataclass(frozen=True)
-class Citation:
-    """Where an answer comes from."""
-
-    n: int
-    document: str
-    document_id: str
-    page: int
-    quote: str
-    span: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer, its citations, and the whole response for those who want more."""
-
-    text: str
-    answerable: bool
-    citations: list[Citation]
-    raw: Json
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that was found; `score` is None where the service does not say."""
-
-    document: str
-    page: int
-    text: str
-    score: float | None
-
-
-@dataclass(frozen=True)
-class Job:
-    """The indexing of one uploaded file."""
-
-    id: str
-    document_id: str
-    name: str
-    status: str
-    chunks: int
-    reason: str
-
-    @property
-    def ended(self) -> bool:
-        return self.status in FINAL
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document that the service has."""
-
-    id: str
-    name: str
-    collection: str
-    status: str
-    pages: int
-    chunks: int
 
 
 class Service:
@@ -134,7 +82,7 @@ class Service:
         self, question: str, collection: str | None = None, filters: Json | None = None
     ) -> Answer:
         asked = self._question(question, collection) | ({"filters": filters} if filters else {})
-        return _answer(_body(self._send("POST", "/query/run", json=asked)))
+        return answer_from(_body(self._send("POST", "/query/run", json=asked)))
 
     def stream(self, question: str, collection: str | None = None) -> Iterator[str | Answer]:
         """Yield the answer's text as it grows, then the whole Answer."""
@@ -156,7 +104,7 @@ class Service:
         asked |= {"collection": collection} if collection else {}
         asked |= {"filters": filters} if filters else {}
         listed = _body(self._send("POST", "/v1/search", json=asked)).get("hits")
-        return [_hit(entry) for entry in listed] if isinstance(listed, list) else []
+        return [hit_from(entry) for entry in listed] if isinstance(listed, list) else []
 
     def upload(self, path: Path, name: str, collection: str | None = None) -> Job:
         """Send one file; the returned job may still be queued."""
@@ -174,7 +122,7 @@ class Service:
         return _jobs(response)[0]
 
     def job(self, job_id: str) -> Job:
-        return _job(_body(self._send("GET", f"/v1/jobs/{job_id}")))
+        return job_from(_body(self._send("GET", f"/v1/jobs/{job_id}")))
 
     def wait_job(self, job: Job, seconds: float = UPLOAD_SECONDS) -> Job:
         """Return the job when it has ended, in whatever way."""
@@ -193,7 +141,7 @@ class Service:
             asked = {"limit": str(PAGE), "offset": str(len(found))}
             asked |= {"collection": collection} if collection else {}
             listed = _body(self._send("GET", "/v1/documents", params=asked)).get("documents")
-            page = [_document(entry) for entry in listed] if isinstance(listed, list) else []
+            page = [document_from(entry) for entry in listed] if isinstance(listed, list) else []
             found += page
             if len(page) < PAGE:
                 return found
@@ -294,35 +242,9 @@ def _deltas(response: httpx.Response) -> Iterator[str | Answer]:
         if "problem" in event:
             raise _problem(int(event["problem"].get("status", 500)), event["problem"])
         if "answer" in event:
-            yield _answer(event["answer"])
+            yield answer_from(event["answer"])
         else:
             yield str(event.get("delta", ""))
-
-
-def _answer(body: Json) -> Answer:
-    listed = body.get("citations")
-    citations = [
-        Citation(
-            int(entry["n"]),
-            str(entry["document"]),
-            str(entry["document_id"]),
-            int(entry["page"]),
-            str(entry["quote"]),
-            (int(entry["span"][0]), int(entry["span"][1])),
-        )
-        for entry in (listed if isinstance(listed, list) else [])
-    ]
-    return Answer(str(body.get("answer", "")), bool(body.get("answerable")), citations, body)
-
-
-def _hit(entry: Json) -> Hit:
-    score = entry.get("score")
-    return Hit(
-        str(entry["document"]),
-        _number(entry.get("page")),
-        str(entry.get("text") or ""),
-        float(score) if isinstance(score, int | float) else None,
-    )
 
 
 def _jobs(response: httpx.Response) -> list[Job]:
@@ -330,30 +252,4 @@ def _jobs(response: httpx.Response) -> list[Job]:
     if not isinstance(listed, list) or not listed:
         message = f"{response.url} answered without a job"
         raise Trouble(message, "is that a stackyard service of this version?")
-    return [_job(entry) for entry in listed]
-
-
-def _job(body: Json) -> Job:
-    return Job(
-        str(body["id"]),
-        str(body["document_id"]),
-        str(body.get("name", "")),
-        str(body.get("status", "queued")),
-        _number(body.get("chunks")),
-        str(body.get("reason") or ""),
-    )
-
-
-def _document(body: Json) -> Document:
-    return Document(
-        str(body["id"]),
-        str(body.get("name", "")),
-        str(body.get("collection", "")),
-        str(body.get("status", "")),
-        _number(body.get("pages")),
-        _number(body.get("chunks")),
-    )
-
-
-def _number(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) else 0
+    return [job_from(entry) for entry in listed]

@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackyard.client import Json
 from stackyard.errors import Trouble
 from stackyard.progress import Tell
 from stackyard.project import Stack
+from stackyard.replies import Json
 
-MODULES = ("__init__.py", "accept.py", "client.py", "errors.py", "journey.py", "pdf.py")
+MODULES = (
+    "__init__.py",
+    "accept.py",
+    "client.py",
+    "errors.py",
+    "journey.py",
+    "pdf.py",
+    "replies.py",
+)
 NAME = "stackyard-accept"
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "stackyard"}
 SECONDS = 900

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackyard.client import Job, Service
+from stackyard.client import Service
 from stackyard.errors import ServiceError, Trouble
+from stackyard.replies import Job
 
 # what pipelines/reading reads; a contract test holds the two together
 KNOWN = (

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stackyard.client import Answer
 from stackyard.ingestion import Result
+from stackyard.replies import Answer
 from stackyard.target import Target
 
 COLORS = {"done": "green", "refused": "yellow", "failed": "red"}

@@ -27,10 +27,10 @@ from local.models.weights import weights_directory
 from pipelines.chunks import chunk_spans
 from pipelines.components.evidence_gate import coverage
 from pipelines.settings import Endpoint, IndexingSettings, QuerySettings
-from stackyard.client import Hit
 from stackyard.evaluation.metrics import ranking
 from stackyard.evaluation.questions import Question
 from stackyard.evaluation.statistics import Figure, figure
+from stackyard.replies import Hit
 from tools.paths import cache_dir
 
 # Of the whole sets, a little below what is reached: a change that costs a point is seen.

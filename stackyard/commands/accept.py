@@ -10,12 +10,12 @@ from rich.table import Table
 
 from stackyard import accept as journey
 from stackyard import machine
-from stackyard.client import Json
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.engine import Engine
 from stackyard.in_cluster import Job
 from stackyard.progress import Stages, out
 from stackyard.project import find
+from stackyard.replies import Json
 from stackyard.target import from_outputs, resolve
 
 

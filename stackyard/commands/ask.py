@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from stackyard import show
-from stackyard.client import Answer
 from stackyard.commands.options import AsJson, Collection, KeyFile, MaybeStack, Url
 from stackyard.errors import Trouble
 from stackyard.progress import out
+from stackyard.replies import Answer
 from stackyard.target import resolve
 
 

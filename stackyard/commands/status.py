@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from stackyard import machine
-from stackyard.client import Json, Service
+from stackyard.client import Service
 from stackyard.cluster import LocalCluster
 from stackyard.commands.options import AsJson, MaybeStack
 from stackyard.engine import Engine
 from stackyard.errors import NotThere, ServiceError
 from stackyard.progress import out
 from stackyard.project import Stack, find
+from stackyard.replies import Json
 from stackyard.serving import state
 from stackyard.target import DEFAULT_STACK
 from tools.paths import machine_file

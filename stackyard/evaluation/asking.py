@@ -7,10 +7,11 @@ from typing import Literal
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from stackyard.client import Answer, Hit, Service
+from stackyard.client import Service
 from stackyard.errors import ServiceError
 from stackyard.evaluation import metrics
 from stackyard.evaluation.questions import Half, Question
+from stackyard.replies import Answer, Hit
 
 # The same failure again and again is the service's and not the question's.
 FAILURES_IN_A_ROW = 5

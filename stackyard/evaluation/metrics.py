@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
-from stackyard.client import Answer, Hit
 from stackyard.evaluation.questions import Question
 from stackyard.evaluation.relevance import sources_of, words
+from stackyard.replies import Answer, Hit
 
 DEPTH = 20  # passages asked for
 CUTOFF = 10  # of nDCG

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from stackyard.client import Citation, Hit
 from stackyard.evaluation.questions import Source
+from stackyard.replies import Citation, Hit
 
 # So many words in a row are shared by chance in no two places of a document; shorter texts must
 # share all that they have.

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from stackyard.client import Answer, Citation, Hit
 from stackyard.evaluation.metrics import answering, first_ranks, ranking
 from stackyard.evaluation.questions import Question, Source
 from stackyard.evaluation.relevance import of_source, overlap
+from stackyard.replies import Answer, Citation, Hit
 
 QUOTE = "The pond freezes in January and thaws again in the middle of March."
 
