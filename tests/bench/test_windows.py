@@ -4,7 +4,7 @@ import math
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.engine.windows import Window, percentile, ratios
@@ -25,7 +25,6 @@ def window(server: str = "stackyard", what: str = "query", **changed: object) ->
     return Window(server=server, what=what, **{**values, **changed})  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=2))
 def test_percentiles_are_those_of_the_standard_library(values: list[float]) -> None:
     expected = statistics.quantiles(values, n=20, method="inclusive")

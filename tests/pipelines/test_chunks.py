@@ -67,7 +67,7 @@ def test_a_page_of_white_space_has_no_chunks() -> None:
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_word_is_in_some_chunk_and_no_chunk_is_too_long(text: str) -> None:
     spans = chunk_spans(text, words=30, overlap=6)
 

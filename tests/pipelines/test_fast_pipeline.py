@@ -98,7 +98,7 @@ def outcome(pipeline: Pipeline, data: dict[str, Any], included: set[str]) -> obj
 
 
 @given(graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_graph_gives_what_the_stock_scheduler_gives(
     drawn: tuple[list[dict[str, Any]], dict[str, Any], set[str]],
 ) -> None:

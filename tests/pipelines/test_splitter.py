@@ -41,7 +41,7 @@ def split(pages: list[Page], model: str = "m", document_id: str = "id") -> list[
 
 
 @given(documents())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_chunk_is_its_page_at_its_span_and_no_word_is_lost(pages: list[Page]) -> None:
     chunks = split(pages)
 
@@ -58,7 +58,7 @@ def test_every_chunk_is_its_page_at_its_span_and_no_word_is_lost(pages: list[Pag
 
 
 @given(documents())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_chunk_stands_under_headings_of_a_section_that_it_touches(pages: list[Page]) -> None:
     by_number = {page.number: page for page in pages}
     for chunk in split(pages):

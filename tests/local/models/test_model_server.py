@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -153,13 +154,20 @@ def test_a_passage_seen_before_is_not_embedded_again() -> None:
     assert len(engines.embedder.embedded) == done + 1
 
 
+def reaches(url: str, name: str, count: int) -> bool:
+    return metric(url, name) == count
+
+
 def test_a_full_queue_is_503_and_the_metrics_show_it() -> None:
     engines = FakeEngines()
     engines.generator.open.clear()
 
     with serving(Settings(queue=1), engines) as url, ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(httpx.post, f"{url}/chat/completions", json=chat()) for _ in range(3)]
-        wait_for(lambda: metric(url, "vllm:num_requests_waiting") == 1)
+        asked = []
+        # one after the other: at once, the second could find the first still in the queue
+        for name, count in (("running", 1), ("running", 2), ("waiting", 1)):
+            asked.append(pool.submit(httpx.post, f"{url}/chat/completions", json=chat()))
+            wait_for(partial(reaches, url, f"vllm:num_requests_{name}", count))
         running = metric(url, "vllm:num_requests_running")
         refused = httpx.post(f"{url}/chat/completions", json=chat())
         engines.generator.open.set()

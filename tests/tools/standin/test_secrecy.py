@@ -21,7 +21,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
 def test_what_is_written_for_the_engine_reads_back(value: dict[str, Any]) -> None:
     assert decode(encode(value)) == value
