@@ -29,7 +29,7 @@ check: .venv/.tested ## Format, lint and types
 	@.venv/bin/mypy
 
 unit: .venv/.tested ## The rooms by themselves, no network but loopback
-	@$(RUN) pytest tests -q -m "not integration and not cluster and not e2e" --ignore=tests/contract
+	@$(RUN) pytest tests -q -n auto -m "not integration and not cluster and not e2e" --ignore=tests/contract
 
 contract: .venv/.tested ## Between the rooms, and against the outside's contracts
 	@$(RUN) pytest tests/contract -q -m "not integration and not cluster and not e2e"
