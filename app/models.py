@@ -13,6 +13,8 @@ def store_settings(settings: Settings) -> StoreSettings:
         url=settings.qdrant_url,
         api_key=haystack_secret(settings.qdrant_api_key_file),
         dimension=settings.embedding_dimension,
+        shards=settings.qdrant_shards,
+        copies=settings.qdrant_copies,
     )
 
 

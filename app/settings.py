@@ -46,6 +46,9 @@ class Settings(BaseSettings):
 
     qdrant_url: str
     qdrant_api_key_file: Path | None = None
+    # of a collection that is made from now on
+    qdrant_shards: int = Field(default=1, ge=1)
+    qdrant_copies: int = Field(default=1, ge=1)
     collection: str = Field(default="documents", pattern=f"^{COLLECTION}$")
     engine: Literal["fast", "stock"] = "fast"
 

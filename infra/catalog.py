@@ -7,6 +7,7 @@ from types import MappingProxyType
 from infra.machine import EDGE, Machine
 from infra.registry import Registry, parse, rewrite
 from infra.schema.models import OPERATOR_VERSION
+from infra.schema.scaling import KEDA_VERSION
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ GPU_OPERATOR_IMAGES = {
     "migManager": "nvcr.io/nvidia/cloud-native/k8s-mig-manager:v0.15.0",
     "node-feature-discovery": "registry.k8s.io/nfd/node-feature-discovery:v0.19.0",
 }
+KEDA = Chart("keda", KEDA_VERSION, "https://kedacore.github.io/charts")
+# key of the chart's `image` values -> image; tags only, no registry could be asked
+KEDA_IMAGES = {
+    "keda": f"ghcr.io/kedacore/keda:{KEDA_VERSION}",
+    "metricsApiServer": f"ghcr.io/kedacore/keda-metrics-apiserver:{KEDA_VERSION}",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Catalog:
 
     nim: dict[str, str] = field(default_factory=dict)  # role -> image, of the roles of kind nim
     gpu_operator: dict[str, str] = field(default_factory=dict)  # key of its values -> image
+    keda: dict[str, str] = field(default_factory=dict)  # key of its values -> image
     sources: dict[str, str] = field(default_factory=dict)  # reference here -> where it comes from
 
     @property
@@ -68,6 +76,7 @@ class Catalog:
             **({"qdrant": self.qdrant} if self.qdrant else {}),
             **{f"nim-{role}": image for role, image in self.nim.items()},
             **{f"gpu-operator-{key}": image for key, image in self.gpu_operator.items()},
+            **{f"keda-{key}": image for key, image in self.keda.items()},
         }
 
 
@@ -77,11 +86,14 @@ def build_catalog(
     *,
     nim: Mapping[str, str] = MappingProxyType({}),
     operator: Collection[str] = (),
+    keda: bool = False,
 ) -> Catalog:
     """Return the pinned images, or what this machine has in their place.
 
-    `nim` is the image of each role on GPUs, `operator` the keys of the GPU operator's values.
+    `nim` is the image of each role on GPUs, `operator` the keys of the GPU operator's values,
+    `keda` whether KEDA is installed.
     """
+    scaler = KEDA_IMAGES if keda else {}
     qdrant = machine.qdrant_image or rewrite(QDRANT, mirror)
     return Catalog(
         kind_node=machine.node_image or KIND_NODE,
@@ -90,6 +102,7 @@ def build_catalog(
         qdrant=None if qdrant == EDGE else qdrant,
         nim={role: rewrite(image, mirror) for role, image in nim.items()},
         gpu_operator={key: rewrite(GPU_OPERATOR_IMAGES[key], mirror) for key in operator},
+        keda={key: rewrite(image, mirror) for key, image in scaler.items()},
         sources={
             rewrite(image, mirror): image
             for image in [
@@ -97,6 +110,7 @@ def build_catalog(
                 QDRANT,
                 *nim.values(),
                 *(GPU_OPERATOR_IMAGES[key] for key in operator),
+                *scaler.values(),
             ]
             if mirror is not None
         },

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra.autoscaling import Scaled, by_keda, stand_in
 from infra.catalog import NIM, Catalog, build_catalog
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
@@ -13,13 +14,14 @@ from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import StackNamespace
-from infra.components.network_policies import NetworkPolicies, Workload, edges
+from infra.components.network_policies import Edge, NetworkPolicies, Workload, edges
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
 from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
 from infra.components.nim_download import download_name
 from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
+from infra.components.scaling import scalings
 from infra.components.scope import Scope
 from infra.exports import inventory, service_url
 from infra.machine import Machine, load_machine
@@ -28,6 +30,7 @@ from infra.models.nim import NimPlace
 from infra.registry import Registry, parse
 from infra.schema import Settings
 from infra.schema.models import ROLES
+from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
 from infra.settings import Secrets, load_secrets, load_settings
 
 
@@ -40,7 +43,11 @@ def deploy() -> None:
     mirror = mirror_of(settings, pulumi.get_stack())
     target = target_of(settings)
     catalog = build_catalog(
-        machine, mirror, nim=nim_images(settings), operator=target.images if target else ()
+        machine,
+        mirror,
+        nim=nim_images(settings),
+        operator=target.images if target else (),
+        keda=keda_mode(settings) == "install",
     )
     cluster = build_cluster(settings, catalog, machine)
     Stack(settings, secrets, catalog, cluster).deploy()
@@ -77,12 +84,18 @@ class Stack:
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
         self.servers: Scope | None = None
+        self.scalings = scalings(settings, nim_images(settings))
         self.copies = self._copies()
 
     def deploy(self) -> None:
         scope = self._namespace("rag")
         models = build_models(
-            self.settings.models, self.secrets, self._model_place, self._nim_place, self.opts
+            self.settings.models,
+            self.secrets,
+            self._model_place,
+            self._nim_place,
+            self.scalings,
+            self.opts,
         )
         store = Qdrant(
             "qdrant",
@@ -91,6 +104,7 @@ class Stack:
                 image=self.catalog.qdrant or self._image("qdrant"),
                 official=self.catalog.qdrant is not None,
                 storage=self.settings.qdrant.storage,
+                nodes=self.settings.qdrant.nodes,
             ),
             self.opts,
         )
@@ -104,6 +118,8 @@ class Stack:
                 models=models,
                 qdrant_url=store.url,
                 qdrant_api_key=store.api_key,
+                shards=store_shards(self.settings),
+                copies=store_copies(self.settings),
                 api_keys=api_keys,
                 expose=self.cluster.expose,
                 node_port=self.cluster.node_port,
@@ -111,15 +127,16 @@ class Stack:
             ),
             self.opts,
         )
+        servers = {
+            role: Workload(name=role, scope=self.servers, port=model_server.PORT)
+            for role in models
+            if self.servers is not None
+        }
         table = edges(
             app=Workload(name="rag", scope=scope, port=rag_app.PORT),
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
-            servers={
-                role: Workload(name=role, scope=self.servers, port=model_server.PORT)
-                for role in models
-                if self.servers is not None
-            },
+            servers=servers,
             downloads=[
                 Workload(name=download_name(role), scope=self.servers, port=model_server.PORT)
                 for role in self.catalog.nim
@@ -127,6 +144,10 @@ class Stack:
             ],
         )
         scopes = [scope, self.servers] if self.servers else [scope]
+        if self.settings.qdrant.nodes > 1:
+            node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
+            table.append(Edge(source=node, target=node, port=node.port))
+        table += self._autoscale(servers)
         NetworkPolicies("network", scopes, table, self.opts)
 
         pulumi.export("url", service_url(self.cluster, app.service, rag_app.PORT))
@@ -154,7 +175,19 @@ class Stack:
             return PullCredentials(registry.host, registry.username, password)
         return None
 
+    def _autoscale(self, servers: dict[str, Workload]) -> list[Edge]:
+        if self.servers is None or not self.scalings:
+            return []
+        scaled = Scaled(scope=self.servers, servers=servers, scalings=self.scalings)
+        if self.settings.cluster.kind == "local":
+            return stand_in(scaled, self._image("models"), self.opts)
+        return by_keda(
+            scaled, self.settings, self.catalog, self._credentials(), self.copies, self.opts
+        )
+
     def _image(self, recipe: str) -> pulumi.Output[str]:
+        if recipe in self.images:
+            return self.images[recipe]
         opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
         image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
         self.images[recipe] = image.reference

@@ -39,6 +39,8 @@ def reference() -> str:
 
 def _leaves(path: str, field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
     annotation = field.annotation
+    if isinstance(annotation, UnionType):  # a noun that may be left out
+        (annotation, *_) = (each for each in get_args(annotation) if each is not type(None))
     (item, *_) = (*get_args(annotation), None) if get_origin(annotation) is list else (None,)
     noun, suffix = (item, "[]") if item is not None else (annotation, "")
     if isinstance(noun, type) and issubclass(noun, BaseModel):

@@ -28,6 +28,8 @@ def build_document_store(settings: StoreSettings, collection: str) -> QdrantDocu
         return_embedding=False,
         progress_bar=False,
         timeout=settings.timeout,
+        shard_number=settings.shards,
+        replication_factor=settings.copies,
         payload_fields_to_index=PAYLOAD_INDEXES,
         client_kwargs={"check_compatibility": False},
     )

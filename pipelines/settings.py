@@ -33,6 +33,9 @@ class StoreSettings:
     url: str
     dimension: int
     api_key: Secret | None = None
+    # Of a new collection: parts that nodes share, and on how many nodes each of them is.
+    shards: int = 1
+    copies: int = 1
     # The client's own default is 5 seconds, which a large upsert outlasts.
     timeout: int = 30
 

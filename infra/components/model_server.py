@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.availability import budget, spread
 from infra.components.pod import Probes, Resources, container, pod_spec
+from infra.components.scaling import Scaling
 from infra.components.scope import SKIP_AWAIT, Scope
 from infra.labels import labels, selector
 
 PORT = 8000
 PROBES = Probes(live="/v1/health/live", ready="/v1/health/ready", startup_seconds=240)
+GRACE_SECONDS = 30  # it finishes its answers for 25
+LEAVE_SECONDS = 5  # until every node has heard that it is to go
 core = k8s.core.v1
 
 
@@ -19,6 +23,7 @@ class ModelServerArgs:
     scope: Scope
     image: pulumi.Input[str]
     resources: Resources
+    scaling: Scaling | None = None
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -31,7 +36,9 @@ class ModelServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("stackyard:index:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        scope = args.scope
+        scope, several = args.scope, args.scaling is not None and args.scaling.max > 1
+        if several:
+            budget(name, scope=scope, component="model", parent=self)
         self.url = f"http://{name}.{scope.name}.svc:{PORT}/v1"
         account = core.ServiceAccount(
             f"{name}-account",
@@ -52,15 +59,17 @@ class ModelServer(pulumi.ComponentResource):
             f"{name}-deployment",
             metadata=scope.metadata(name, "model"),
             spec=k8s.apps.v1.DeploymentSpecArgs(
-                replicas=1,
+                replicas=1 if args.scaling is None else None,  # else it is the autoscaler's
                 # two of them at once would not fit a laptop
-                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                strategy=one_at_a_time(args.scaling),
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
                     spec=pod_spec(
                         scope,
                         account=account.metadata.name,
+                        grace_seconds=GRACE_SECONDS + (LEAVE_SECONDS if several else 0),
+                        spread=spread(name, scope) if several else None,
                         containers=[
                             container(
                                 name,
@@ -73,6 +82,7 @@ class ModelServer(pulumi.ComponentResource):
                                 probes=PROBES,
                                 resources=args.resources,
                                 mounts=[],
+                                leave_seconds=LEAVE_SECONDS if several else 0,
                             )
                         ],
                     ),
@@ -81,3 +91,13 @@ class ModelServer(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({"url": self.url})
+
+
+def one_at_a_time(scaling: Scaling | None) -> k8s.apps.v1.DeploymentStrategyArgs:
+    """Replace a pod only after another has gone; of several, one after the other."""
+    if scaling is None or scaling.max == 1:
+        return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
+    return k8s.apps.v1.DeploymentStrategyArgs(
+        type="RollingUpdate",
+        rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=1),
+    )

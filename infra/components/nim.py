@@ -7,8 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
+from infra.components.availability import budget, spread
+from infra.components.model_server import one_at_a_time
 from infra.components.nim_download import CACHE, USER, download, wait_for_files
 from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
+from infra.components.scaling import LEAVE_SECONDS, Scaling
 from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
@@ -32,6 +35,7 @@ class NimArgs:
     profile: str | None
     storage: str
     storage_class: str | None
+    access: str  # of the volume
     shared_memory: str
     startup_minutes: int
     weights_mib: int | None  # for the download's progress; None: unknown
@@ -39,6 +43,11 @@ class NimArgs:
     key: str | None  # name of the Secret with NGC_API_KEY; None: files are there
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None
     after: Sequence[pulumi.Resource]  # what makes GPUs usable
+    scaling: Scaling | None
+
+    @property
+    def several(self) -> bool:
+        return self.scaling is not None and self.scaling.max > 1
 
 
 class Nim(pulumi.ComponentResource):
@@ -75,6 +84,7 @@ class Nim(pulumi.ComponentResource):
             component="model",
             storage=args.storage,
             storage_class=args.storage_class,
+            access=args.access,
             protect=args.key is None,  # filled by a person, not by a download
             parent=self,
         )
@@ -97,14 +107,16 @@ class Nim(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(parent=self, depends_on=before),
                 )
             )
+        if args.several:
+            budget(name, scope=scope, component="model", parent=self)
         minutes = args.startup_minutes + AWAIT_MINUTES
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=scope.metadata(name, "model"),
             spec=k8s.apps.v1.DeploymentSpecArgs(
-                replicas=1,
+                replicas=1 if args.scaling is None else None,  # else it is the autoscaler's
                 # the new pod would wait for the GPU that the old one holds
-                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                strategy=one_at_a_time(args.scaling),
                 progress_deadline_seconds=minutes * 60,
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
@@ -128,7 +140,8 @@ def _pod(
         args.scope,
         account=account,
         user=USER,
-        grace_seconds=60,
+        grace_seconds=60 + (LEAVE_SECONDS if args.several else 0),
+        spread=spread(name, args.scope) if args.several else None,
         place=args.gpu,
         pull_secrets=args.pull_secrets,
         init_containers=[wait_for_files(args.image)] if args.key is None else [],
@@ -148,6 +161,7 @@ def _pod(
                 resources=args.resources,
                 mounts=[mount("cache", CACHE), mount("shared-memory", SHARED_MEMORY)],
                 writable_root=True,  # nothing shows that a NIM starts without
+                leave_seconds=LEAVE_SECONDS if args.several else 0,
             )
         ],
         volumes=[

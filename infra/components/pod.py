@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -42,12 +43,15 @@ class Probes:
     startup_seconds: int
     startup: str | None = None  # unset: live
     startup_period: int = 2
+    scheme: Literal["HTTP", "HTTPS"] | None = None  # unset: HTTP
 
 
-def probe(path: str, *, period: int, failures: int) -> k8s.core.v1.ProbeArgs:
+def probe(
+    path: str, *, period: int, failures: int, scheme: str | None = None
+) -> k8s.core.v1.ProbeArgs:
     """Return a probe of the container's port named http."""
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port="http"),
+        http_get=core.HTTPGetActionArgs(path=path, port="http", scheme=scheme),
         period_seconds=period,
         timeout_seconds=5,
         failure_threshold=failures,
@@ -64,12 +68,20 @@ def container(
     resources: Resources,
     mounts: Sequence[k8s.core.v1.VolumeMountArgs],
     writable_root: bool = False,
+    arguments: Sequence[str] | None = None,
+    command: Sequence[str] | None = None,
+    leave_seconds: int = 0,
 ) -> k8s.core.v1.ContainerArgs:
-    """Return a container that may write to its mounts and to /tmp, and nothing else."""
+    """Return a container that may write to its mounts and to /tmp, and nothing else.
+
+    It goes on for `leave_seconds` after its Service has stopped sending to it, then it is told to
+    end.
+    """
     start = probe(
         probes.startup or probes.live,
         period=probes.startup_period,
         failures=probes.startup_seconds // probes.startup_period,
+        scheme=probes.scheme,
     )
     return core.ContainerArgs(
         name=name,
@@ -78,8 +90,19 @@ def container(
         ports=[core.ContainerPortArgs(name="http", container_port=port)],
         env=[core.EnvVarArgs(name=key, value=value) for key, value in environment.items()],
         startup_probe=start,
-        liveness_probe=probe(probes.live, period=20, failures=3),
-        readiness_probe=probe(probes.ready, period=5, failures=2),
+        liveness_probe=probe(probes.live, period=20, failures=3, scheme=probes.scheme),
+        readiness_probe=probe(probes.ready, period=5, failures=2, scheme=probes.scheme),
+        args=list(arguments) if arguments else None,
+        command=list(command) if command else None,
+        lifecycle=(
+            core.LifecycleArgs(
+                pre_stop=core.LifecycleHandlerArgs(
+                    sleep=core.SleepActionArgs(seconds=leave_seconds)
+                )
+            )
+            if leave_seconds
+            else None
+        ),
         resources=resources.args(),
         security_context=restricted(writable_root=writable_root),
         volume_mounts=[*mounts, core.VolumeMountArgs(name="tmp", mount_path="/tmp")],
@@ -109,6 +132,7 @@ def pod_spec(
     affinity: k8s.core.v1.AffinityArgs | None = None,
     restart_policy: str | None = None,
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None = None,
+    spread: Sequence[k8s.core.v1.TopologySpreadConstraintArgs] | None = None,
 ) -> k8s.core.v1.PodSpecArgs:
     """Return a pod that the restricted Pod Security standard lets in."""
     return core.PodSpecArgs(
@@ -120,6 +144,7 @@ def pod_spec(
         node_selector=place.node_selector if place else None,
         tolerations=[toleration(each) for each in place.tolerations] if place else None,
         affinity=affinity,
+        topology_spread_constraints=spread,
         restart_policy=restart_policy,
         termination_grace_period_seconds=grace_seconds,
         security_context=core.PodSecurityContextArgs(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.availability import budget, spread
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.pod import (
     NOBODY,
@@ -21,9 +22,16 @@ from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 
-PORT = 6333
+PORT, PEER_PORT = 6333, 6335
 OFFICIAL_USER = 1000  # of the unprivileged image
 STORAGE, CONFIG, KEY = "/qdrant/storage", "/qdrant/config/local.yaml", "/etc/qdrant/api-key"
+# The first node founds the cluster, the others join it; a node that comes back finds its place in
+# its storage. The image's own entry point, with what it knows no environment variable for.
+START = """me=http://$HOSTNAME.{service}:{port}
+first=http://{name}-0.{service}:{port}
+[ "$me" = "$first" ] && exec ./entrypoint.sh --uri "$me"
+exec ./entrypoint.sh --bootstrap "$first" --uri "$me"
+"""
 RESOURCES = Resources(cpu="50m", memory="192Mi", memory_limit="2Gi")
 PROBES = Probes(live="/livez", ready="/readyz", startup_seconds=120)
 core = k8s.core.v1
@@ -35,10 +43,11 @@ class QdrantArgs:
     image: pulumi.Input[str]
     official: bool
     storage: str
+    nodes: int = 1
 
 
 class Qdrant(pulumi.ComponentResource):
-    """One Qdrant; `url` and `api_key` are how clients in the cluster reach it."""
+    """One Qdrant, of one node or several; `url` and `api_key` are how clients reach it."""
 
     url: str
     api_key: pulumi.Output[str]
@@ -63,14 +72,7 @@ class Qdrant(pulumi.ComponentResource):
             },
             opts=child,
         )
-        volume = data_volume(
-            f"{name}-data",
-            scope=scope,
-            name=f"{name}-data",
-            component="vector-store",
-            storage=args.storage,
-            parent=self,
-        )
+        claims = self._claims(name, args)
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(name, "vector-store"),
@@ -86,12 +88,19 @@ class Qdrant(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        several = args.nodes > 1
+        if several:
+            self._peers(name, scope)
+            budget(name, scope=scope, component="vector-store", parent=self)
         k8s.apps.v1.StatefulSet(
             f"{name}-statefulset",
             metadata=scope.metadata(name, "vector-store"),
             spec=k8s.apps.v1.StatefulSetSpecArgs(
-                replicas=1,
-                service_name=name,
+                replicas=args.nodes,
+                service_name=peers_of(name) if several else name,
+                # one that waits for the others must not keep them from starting
+                pod_management_policy="Parallel" if several else None,
+                volume_claim_templates=[_template(scope, args.storage)] if several else None,
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(
@@ -102,17 +111,71 @@ class Qdrant(pulumi.ComponentResource):
                         account=account.metadata.name,
                         user=OFFICIAL_USER if args.official else NOBODY,
                         containers=[_container(name, args)],
+                        grace_seconds=60 if several else 30,
+                        spread=spread(name, scope, apart=True) if several else None,
                         volumes=[
-                            claim_volume("data", volume.metadata.name),
+                            *(
+                                [claim_volume("data", claims[0].metadata.name)]
+                                if not several
+                                else []
+                            ),
                             secret_volume("key", key.metadata.name),
                             *(_official_volumes() if args.official else []),
                         ],
                     ),
                 ),
             ),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=claims),
         )
         self.register_outputs({"url": self.url})
+
+    def _claims(self, name: str, args: QdrantArgs) -> list[k8s.core.v1.PersistentVolumeClaim]:
+        """Claim a volume for each node, protected; a StatefulSet takes those of its names."""
+        several = args.nodes > 1
+        names = (
+            [f"data-{name}-{each}" for each in range(args.nodes)] if several else [f"{name}-data"]
+        )
+        return [
+            data_volume(
+                f"{name}-{each}" if several else each,
+                scope=args.scope,
+                name=each,
+                component="vector-store",
+                storage=args.storage,
+                parent=self,
+            )
+            for each in names
+        ]
+
+    def _peers(self, name: str, scope: Scope) -> None:
+        """Give each node an address of its own, also while it is not ready: they must meet."""
+        core.Service(
+            f"{peers_of(name)}-service",
+            metadata=scope.metadata(peers_of(name), "vector-store", SKIP_AWAIT),
+            spec=core.ServiceSpecArgs(
+                cluster_ip="None",
+                publish_not_ready_addresses=True,
+                selector=selector(name, scope.stack),
+                ports=[core.ServicePortArgs(name="peers", port=PEER_PORT)],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def peers_of(name: str) -> str:
+    """Return the name of the Service by which the nodes find each other."""
+    return f"{name}-peers"
+
+
+def _template(scope: Scope, storage: str) -> k8s.core.v1.PersistentVolumeClaimArgs:
+    return core.PersistentVolumeClaimArgs(
+        metadata=k8s.meta.v1.ObjectMetaArgs(name="data"),
+        spec=core.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteOnce"],
+            storage_class_name=scope.storage_class,
+            resources=core.VolumeResourceRequirementsArgs(requests={"storage": storage}),
+        ),
+    )
 
 
 def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
@@ -134,8 +197,15 @@ def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
             "QDRANT_EDGE_API_KEY_FILE": KEY,
         }
         mounts = [mount("key", "/etc/qdrant", read_only=True)]
+    command = None
+    if args.nodes > 1:
+        environment["QDRANT__CLUSTER__ENABLED"] = "true"
+        environment["QDRANT__CLUSTER__P2P__PORT"] = str(PEER_PORT)
+        script = START.format(service=peers_of(name), name=name, port=PEER_PORT)
+        command = ["/bin/sh", "-c", script]
     return container(
         name,
+        command=command,
         image=args.image,
         port=PORT,
         environment=environment,

@@ -39,6 +39,8 @@ class RagAppArgs:
     models: dict[str, ModelEndpoint]
     qdrant_url: str
     qdrant_api_key: pulumi.Output[str]
+    shards: int  # of a new collection
+    copies: int  # of each shard
     api_keys: pulumi.Output[str]  # separated by commas or lines
     expose: Exposure
     node_port: int | None
@@ -139,6 +141,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",
         "RAG_QDRANT_URL": args.qdrant_url,
         "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",
+        "RAG_QDRANT_SHARDS": str(args.shards),
+        "RAG_QDRANT_COPIES": str(args.copies),
     }
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"

@@ -16,13 +16,14 @@ def data_volume(
     parent: pulumi.Resource,
     storage_class: str | None = None,
     protect: bool = True,
+    access: str = "ReadWriteOnce",
 ) -> k8s.core.v1.PersistentVolumeClaim:
     """Claim a volume; `pulumi destroy` refuses a protected one until it is unprotected."""
     return k8s.core.v1.PersistentVolumeClaim(
         resource,
         metadata=scope.metadata(name, component, SKIP_AWAIT),
         spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
-            access_modes=["ReadWriteOnce"],
+            access_modes=[access],
             storage_class_name=storage_class or scope.storage_class,
             resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": storage}),
         ),

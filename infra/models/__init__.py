@@ -1,9 +1,10 @@
 """Where the three model roles are served: each kind returns the same ModelEndpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pulumi
 
+from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import hosted_model
@@ -19,6 +20,7 @@ def build_models(
     secrets: Secrets,
     local: Callable[[], tuple[Scope, pulumi.Input[str]]],
     nim: Callable[[], NimPlace],
+    scalings: Mapping[str, Scaling],
     opts: pulumi.ResourceOptions,
 ) -> dict[str, ModelEndpoint]:
     """Return the endpoint of every role; `local` and `nim` make the place where one needs it."""
@@ -28,9 +30,10 @@ def build_models(
     endpoints: dict[str, ModelEndpoint] = {}
     for role, kind in kinds.items():
         if kind == "local" and on_cpu is not None:
-            endpoints[role] = local_model(role, *on_cpu, opts)
+            endpoints[role] = local_model(role, *on_cpu, scalings.get(role), opts)
         elif kind == "nim" and on_gpu is not None:
-            endpoints[role] = nim_model(role, settings.role(role), on_gpu, opts)
+            scaling = scalings.get(role)
+            endpoints[role] = nim_model(role, settings.role(role), on_gpu, scaling, opts)
         else:
             endpoints[role] = hosted_model(role, settings.role(role), secrets)
     return endpoints

@@ -4,6 +4,7 @@ import pulumi
 
 from infra.components.model_server import ModelServer, ModelServerArgs
 from infra.components.pod import Resources
+from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
 
@@ -22,10 +23,14 @@ RESOURCES = {
 
 
 def local_model(
-    role: str, scope: Scope, image: pulumi.Input[str], opts: pulumi.ResourceOptions
+    role: str,
+    scope: Scope,
+    image: pulumi.Input[str],
+    scaling: Scaling | None,
+    opts: pulumi.ResourceOptions,
 ) -> ModelEndpoint:
     """Serve a role in the cluster."""
-    args = ModelServerArgs(scope=scope, image=image, resources=RESOURCES[role])
+    args = ModelServerArgs(scope=scope, image=image, resources=RESOURCES[role], scaling=scaling)
     server = ModelServer(role, args, opts)
     return ModelEndpoint(
         role=role,

@@ -10,6 +10,7 @@ from infra.clusters.cluster import GpuPlace
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_download import CACHE
 from infra.components.pod import Resources
+from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import DIMENSION, MODELS
@@ -51,7 +52,11 @@ class NimPlace:
 
 
 def nim_model(
-    role: str, settings: ModelSettings, place: NimPlace, opts: pulumi.ResourceOptions
+    role: str,
+    settings: ModelSettings,
+    place: NimPlace,
+    scaling: Scaling | None,
+    opts: pulumi.ResourceOptions,
 ) -> ModelEndpoint:
     """Serve a role on GPUs."""
     size = LARGE if role == "llm" else SMALL
@@ -76,6 +81,7 @@ def nim_model(
             profile=settings.profile,
             storage=settings.cache_storage or STORAGE,
             storage_class=settings.cache_storage_class,
+            access=settings.cache_access,
             shared_memory=settings.shared_memory or size.shared_memory,
             startup_minutes=settings.startup_minutes or size.startup_minutes,
             weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
@@ -85,6 +91,7 @@ def nim_model(
                 [k8s.core.v1.LocalObjectReferenceArgs(name=pull)] if pull is not None else None
             ),
             after=place.after,
+            scaling=scaling,
         ),
         opts,
     )

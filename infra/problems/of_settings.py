@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
+from infra.problems.of_scaling import scaling_problems
 from infra.problems.telling import PROJECT, alias_of, hint, only, secret_hint, shown
 from infra.schema import SECRETS, EmbeddingSettings, ModelSettings, Settings
 from infra.schema.models import ROLES, is_nvidia
@@ -17,7 +18,7 @@ from infra.schema.models import ROLES, is_nvidia
 STACK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
 # kind of a role -> the settings that it has
 KNOWN = {
-    "local": {"kind"},
+    "local": {"kind", "scaling"},
     "hosted": {"kind", "url", "model", "dimension"},
     "nim": set(EmbeddingSettings.model_fields) - {"url"},
 }
@@ -66,6 +67,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *_cluster(settings),
         *eks_problems(settings),
         *gpu_problems(settings),
+        *scaling_problems(settings),
         *_registry(settings, secrets),
         *_exposure(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),

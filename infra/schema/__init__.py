@@ -10,6 +10,7 @@ from infra.schema.models import (
     ModelSettings,
     ModelsSettings,
 )
+from infra.schema.scaling import Hours, KedaSettings, RoleScaling
 from infra.schema.stack import (
     SECRETS,
     AppSettings,
@@ -27,9 +28,12 @@ __all__ = [
     "EmbeddingSettings",
     "Exposure",
     "GpuOperatorSettings",
+    "Hours",
+    "KedaSettings",
     "ModelSettings",
     "ModelsSettings",
     "QdrantSettings",
     "RegistrySettings",
+    "RoleScaling",
     "Settings",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from infra.schema.fields import CpuQuantity, Frozen, Quantity, WebAddress
+from infra.schema.scaling import Hours, RoleScaling
 
 NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
 NVIDIA_RETRIEVAL_URL = "https://ai.api.nvidia.com/v1"  # where NVIDIA hosts its ranking models
@@ -48,6 +49,11 @@ class ModelSettings(Frozen):
     cache_storage_class: str | None = Field(
         default=None, min_length=1, description="nim: its class. Unset: that of the other volumes"
     )
+    cache_access: Literal["ReadWriteOnce", "ReadWriteMany"] = Field(
+        default="ReadWriteOnce",
+        description="nim: `ReadWriteMany` lets several servers read one volume; needs a class "
+        "that can",
+    )
     startup_minutes: int | None = Field(
         default=None,
         ge=1,
@@ -70,6 +76,9 @@ class ModelSettings(Frozen):
     environment: dict[str, str] = Field(
         default={}, description="nim: more variables for the server and its download"
     )
+    scaling: RoleScaling | None = Field(
+        default=None, description="local, nim: how many servers. Unset: one"
+    )
 
 
 class EmbeddingSettings(ModelSettings):
@@ -87,6 +96,7 @@ class ModelsSettings(Frozen):
     llm: ModelSettings = ModelSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     ranking: ModelSettings = ModelSettings()
+    hours: Hours | None = Field(default=None, description="nim: when models run. Unset: always")
 
     def role(self, name: str) -> ModelSettings:
         """Return one role's settings by its name."""

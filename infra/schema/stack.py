@@ -13,6 +13,7 @@ from infra.schema.fields import (
     WebAddress,
 )
 from infra.schema.models import GpuOperatorSettings, ModelsSettings
+from infra.schema.scaling import KedaSettings
 
 
 class RegistrySettings(Frozen):
@@ -35,7 +36,26 @@ class RegistrySettings(Frozen):
 class QdrantSettings(Frozen):
     """The vector store."""
 
-    storage: Quantity = Field(default="10Gi", description="size of its volume")
+    storage: Quantity = Field(default="10Gi", description="size of its volume, of each node")
+    nodes: int = Field(
+        default=1,
+        ge=1,
+        le=31,
+        description="existing, eks: 1, or 3 and more as one Qdrant cluster, each on a machine of "
+        "its own",
+    )
+    shards: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="parts of a collection that is made from now on. Unset: one a node",
+    )
+    copies: int | None = Field(
+        default=None,
+        ge=1,
+        le=31,
+        description="of each part, on nodes of their own. Unset: 1, with several nodes 2",
+    )
 
 
 class AppSettings(Frozen):
@@ -73,6 +93,9 @@ class Settings(Frozen):
     )
     gpu_operator: GpuOperatorSettings = Field(
         default=GpuOperatorSettings(), description="what makes GPUs usable for pods"
+    )
+    keda: KedaSettings = Field(
+        default=KedaSettings(), description="what scales model servers; not on a local cluster"
     )
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="the image registry that the cluster pulls from"

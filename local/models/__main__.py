@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     store.add_argument("directory", type=Path)
     store.add_argument("--host", default="127.0.0.1")
     store.add_argument("--port", type=int, default=0)
+    metrics = commands.add_parser("metrics-api", help="tell Kubernetes the servers' gauges")
+    metrics.add_argument("--host", default="0.0.0.0")
+    metrics.add_argument("--port", type=int, default=8443)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stdout)
     try:
@@ -44,6 +47,11 @@ def main(arguments: Sequence[str]) -> int:
 
             key = load_store_key()
             return _run(store_app(chosen.directory, key), "model store", chosen.host, chosen.port)
+        if chosen.command == "metrics-api":
+            from local.models.metrics_api import certificate, load_sources, metrics_app
+
+            app = metrics_app(load_sources())
+            return _run(app, "metrics API", chosen.host, chosen.port, certificate())
         return serve(load_settings())
     except (SettingsError, WeightsError) as error:
         print(error, file=sys.stderr)
@@ -72,19 +80,24 @@ def serve(settings: Settings) -> int:
     return 1 if failures else 0
 
 
-def _run(app: Starlette, what: str, host: str, port: int) -> int:
+def _run(
+    app: Starlette, what: str, host: str, port: int, tls: tuple[Path, Path] | None = None
+) -> int:
     listener = _listen(host, port)
     print(f"local.models: {what} on {_address(listener)}", flush=True)
-    _uvicorn(app).run(sockets=[listener])
+    _uvicorn(app, tls).run(sockets=[listener])
     return 0
 
 
-def _uvicorn(app: Starlette) -> uvicorn.Server:
+def _uvicorn(app: Starlette, tls: tuple[Path, Path] | None = None) -> uvicorn.Server:
+    key, certificate = tls or (None, None)
     return uvicorn.Server(
         uvicorn.Config(
             app,
             log_level="warning",
             access_log=False,
+            ssl_keyfile=key,
+            ssl_certfile=certificate,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

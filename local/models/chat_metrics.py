@@ -13,6 +13,7 @@ class ChatMetrics:
     def __init__(self) -> None:
         self.running = Gauge("vllm:num_requests_running", "Requests being answered")
         self.waiting = Gauge("vllm:num_requests_waiting", "Requests waiting for a turn")
+        self.cache = Gauge("vllm:kv_cache_usage_perc", "Share of the contexts in use, 0 to 1")
         self.first_token = Histogram(
             "vllm:time_to_first_token_seconds",
             "From a request's arrival to its first token",
@@ -31,6 +32,7 @@ class ChatMetrics:
         return [
             self.running,
             self.waiting,
+            self.cache,
             self.first_token,
             self.latency,
             self.prompt_tokens,
@@ -43,6 +45,7 @@ class ChatMetrics:
         """Show the model from the first scrape on."""
         self.running.watch(lambda: gate.running, model_name=model)
         self.waiting.watch(lambda: gate.waiting, model_name=model)
+        self.cache.watch(lambda: gate.running / gate.most_running, model_name=model)
         self.first_token.expect(model_name=model)
         self.latency.expect(model_name=model)
         for counter in (self.prompt_tokens, self.generated_tokens):
