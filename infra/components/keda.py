@@ -10,11 +10,12 @@ import pulumi_kubernetes as k8s
 from infra.catalog import KEDA
 from infra.components.namespaces import SECURITY
 from infra.components.pull_secret import PullCredentials, pull_secret
-from infra.components.scaling import Scaling, Signal, cron
+from infra.components.scaling import Scaling, Signal
 from infra.components.scope import Scope
 from infra.labels import labels
 from infra.registry import parse
 from infra.schema import KedaSettings
+from infra.schema.hours import cron
 
 POLL_SECONDS = 15
 IDLE_SECONDS = 300  # without a request after hours, before the last server goes

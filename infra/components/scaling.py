@@ -1,6 +1,5 @@
 """Pure: by which of its own metrics a role is scaled, how far, and how slowly it shrinks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,10 +85,3 @@ def _signals(role: str, given: RoleScaling, image: str | None) -> tuple[Signal, 
 
 def _pods(count: int, seconds: int) -> dict[str, Any]:
     return {"type": "Pods", "value": count, "periodSeconds": seconds}
-
-
-def cron(clock: str, days: Sequence[str], *, later: int = 0) -> str:
-    """Return a time of the clock on some days as cron, so many minutes later that day."""
-    hour, minute = map(int, clock.split(":"))
-    at = min(hour * 60 + minute + later, 24 * 60 - 1)
-    return f"{at % 60} {at // 60} * * {','.join(days)}"

@@ -22,6 +22,7 @@ from stackyard.planner.placing import (
 )
 from stackyard.planner.prices import Prices
 from stackyard.planner.sharing import (
+    cautions_of_growth,
     cautions_of_scheduling,
     cautions_of_sharing,
     memory_settings,
@@ -169,6 +170,7 @@ def make_plan(
         cautions=(
             *cautions_of_sharing(wants, placement),
             *cautions_of_scheduling(wants, placement),
+            *cautions_of_growth(wants),
         ),
         stages=tuple(stages),
         outages=tuple(outages(wants, placement.nodes, told, speeds, driver_shipped=shipped)),

@@ -80,6 +80,18 @@ def cautions_of_scheduling(wants: Wants, placement: Placement) -> Iterator[str]:
             )
 
 
+def cautions_of_growth(wants: Wants) -> Iterator[str]:
+    """Yield what brings the nodes of servers that are not there from the start."""
+    growing = [want for want in wants.models if want.replicas > want.fewest]
+    late = [pool for pool in wants.pools if pool.nodes > (pool.desired or pool.min or 1)]
+    if growing and late:
+        roles = ", ".join(f"{want.role} {want.fewest} to {want.replicas}" for want in growing)
+        yield (
+            f"servers: {roles}, all of them planned; the nodes of {late[0].name} beyond its "
+            "desired number come by a cluster autoscaler of yours, without one those servers wait"
+        )
+
+
 def _worst_group(wants: Wants, placement: Placement) -> Iterator[str]:
     """Warn of the largest models on one GPU: the scheduler counts slots, not bytes."""
     single = sorted(

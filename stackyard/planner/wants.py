@@ -36,6 +36,13 @@ class Read(BaseModel):
 Kind = TypeVar("Kind", bound=Read)
 
 
+class ScalingRead(Read):
+    """`models.<role>.scaling`."""
+
+    min: Number = Field(default=1, ge=1)
+    max: Number = Field(default=1, ge=1)
+
+
 class RoleSettings(Read):
     """One role of `models`."""
 
@@ -49,7 +56,7 @@ class RoleSettings(Read):
     cpu: str | None = None
     memory: str | None = None
     environment: dict[str, str] = {}
-    replicas: Number = Field(default=1, ge=0)
+    scaling: ScalingRead = ScalingRead()
 
 
 class PoolSettings(Read):
@@ -109,7 +116,8 @@ class Want:
     cpus: float  # that its pod asks for
     memory_gib: float
     told_fraction: float | None = None  # vLLM's --gpu-memory-utilization, where the stack sets it
-    replicas: int = 1
+    replicas: int = 1  # the most that its scaling allows
+    fewest: int = 1
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,8 @@ def _want(role: str, read: RoleSettings) -> Want:
         cores(read.cpu) if read.cpu else CPUS[role == "llm"],
         quantity_bytes(read.memory) / GIB if read.memory else MEMORY_GIB[role == "llm"],
         float(told[1]) if told else None,
-        read.replicas,
+        max(read.scaling.min, read.scaling.max),
+        read.scaling.min,
     )
 
 

@@ -29,7 +29,8 @@ SPOT = {
 @pytest.fixture(scope="module")
 def eks(deploy_once: Deploy) -> Deployment:
     cluster = {**EKS, "gpuPools": [SPOT], "admins": ["arn:aws:iam::111122223333:role/admin"]}
-    return deploy_once({"cluster": cluster, "models": NIM}, secrets=KEY)
+    models = {**NIM, "hours": {"end": "18:30", "days": ["mon"], "timeZone": "Europe/Berlin"}}
+    return deploy_once({"cluster": cluster, "models": models}, secrets=KEY)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,19 @@ def test_a_gpu_pool_is_tainted_labelled_and_made_of_what_has_capacity(eks: Deplo
         f"{start}/label/stackyard/pool": "spot",
         f"{start}/taint/nvidia.com/gpu": "present:NoSchedule",
     }
+
+
+def test_gpu_nodes_keep_the_models_hours_and_cpu_nodes_stay(eks: Deployment) -> None:
+    start, end = sorted(
+        (each.inputs for each in eks.of("Schedule")),
+        key=lambda each: str(each["scheduledActionName"]),
+        reverse=True,
+    )
+
+    assert (start["recurrence"], end["recurrence"]) == ("0 7 * * mon", "45 18 * * mon")
+    assert start["timeZone"] == end["timeZone"] == "Europe/Berlin"
+    assert (start["minSize"], start["desiredCapacity"], start["maxSize"]) == (0, 1, 1)
+    assert (end["minSize"], end["desiredCapacity"], end["maxSize"]) == (0, 0, 1)
 
 
 def test_every_node_asks_for_tokens_and_encrypts_its_disk(eks: Deployment) -> None:

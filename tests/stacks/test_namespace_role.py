@@ -33,6 +33,7 @@ def resource(api_version: str, kind: str) -> tuple[str, str]:
 def test_the_published_role_lets_a_stack_make_exactly_what_it_makes(deploy: Deploy) -> None:
     settings = settings_of(ROOT / "examples/Pulumi.onprem.yaml")
     settings["cluster"]["scope"] = "namespace"
+    settings["models"]["llm"] = {"scaling": {"max": 2}, "cacheAccess": "ReadWriteMany"}
 
     found = deploy(settings, secrets={"ngcApiKey": "nvapi-ngc"}, stack="prod")
 

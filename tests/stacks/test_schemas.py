@@ -2,7 +2,10 @@
 
     go mod download k8s.io/kubernetes@v1.36.3
     STACKYARD_KUBERNETES_SCHEMAS=~/go/pkg/mod/k8s.io/kubernetes@v1.36.3/api/openapi-spec/swagger.json
-Several files may be given, separated by colons.
+Several files may be given, separated by colons. KEDA's own kind is checked where its module is:
+
+    go mod download github.com/kedacore/keda/v2@v2.20.2
+    STACKYARD_KEDA_SCHEMA=~/go/pkg/mod/github.com/kedacore/keda/v2@v2.20.2/config/crd/bases/keda.sh_scaledobjects.yaml
 """
 
 import json
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.infra.conftest import Deploy, deploy, no_machine
 from tests.stacks.test_stacks import FILES, NEEDED, kubeconfig, name_of, settings_of
@@ -28,10 +32,11 @@ TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 Definition = dict[str, Any]
-
-pytestmark = pytest.mark.skipif(
+KEDA = os.environ.get("STACKYARD_KEDA_SCHEMA")
+needs_kubernetes = pytest.mark.skipif(
     not SCHEMAS, reason="STACKYARD_KUBERNETES_SCHEMAS names no swagger.json"
 )
+needs_keda = pytest.mark.skipif(not KEDA, reason="STACKYARD_KEDA_SCHEMA names no definition")
 
 
 @cache
@@ -85,6 +90,22 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+@needs_keda
+@pytest.mark.usefixtures("kubeconfig")
+def test_keda_would_accept_every_scaled_object_strictly(deploy: Deploy) -> None:
+    path = next(each for each in FILES if name_of(each) == "scaled")
+    found = deploy(settings_of(path), secrets=NEEDED["scaled"], stack="scaled")
+    objects = [whole(each.inputs) for each in found.of("ScaledObject")]
+    crd = yaml.safe_load(Path(str(KEDA)).expanduser().read_text())
+    (version,) = crd["spec"]["versions"]
+
+    assert len(objects) == 3
+    for each in objects:
+        shape = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        assert problems({}, shape, each["spec"], each["metadata"]["name"]) == []
+
+
+@needs_kubernetes
 @pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_kubernetes_would_accept_every_object_strictly(deploy: Deploy, path: Path) -> None:
@@ -93,7 +114,11 @@ def test_kubernetes_would_accept_every_object_strictly(deploy: Deploy, path: Pat
     if name == "existing":
         settings |= {"app": {"expose": "ClusterIP"}}
     found = deploy(settings, secrets=NEEDED.get(name, {}), stack=name)
-    objects = [whole(each.inputs) for each in found.resources if "apiVersion" in each.inputs]
+    objects = [
+        whole(each.inputs)
+        for each in found.resources
+        if "apiVersion" in each.inputs and not each.inputs["apiVersion"].startswith("keda.sh/")
+    ]
 
     assert len(objects) > 10
     for schema in map(definitions, SCHEMAS):

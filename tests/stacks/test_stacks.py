@@ -19,6 +19,7 @@ NEEDED = {
     "hosted": {"nvidiaApiKey": "nvapi-test"},
     "eks": {"ngcApiKey": "nvapi-ngc"},
     "onprem": {"ngcApiKey": "nvapi-ngc"},
+    "scaled": {"ngcApiKey": "nvapi-ngc"},
 }
 
 
@@ -63,7 +64,7 @@ def test_a_stack_file_deploys_and_exports_an_address_a_key_and_its_images(
     assert found.exports["url"].startswith(("http://", "https://"))
     assert "apiKey" in found.secret_exports
     assert found.exports["inventory"]
-    assert ("kubeconfig" in found.exports) == (name not in ("existing", "onprem"))
+    assert ("kubeconfig" in found.exports) == (name not in ("existing", "onprem", "scaled"))
 
 
 @pytest.mark.usefixtures("kubeconfig")

@@ -73,6 +73,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
                 subnets=[network.private[zone] for zone in zones_of(pool) or cluster.zones],
                 settings=pool,
                 after=joinable,
+                hours=settings.models.hours,
             ),
             opts,
         )

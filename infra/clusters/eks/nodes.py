@@ -8,6 +8,8 @@ import pulumi_aws as aws
 
 from infra.clusters.aws_place import TAG
 from infra.schema.cluster import GpuPool, SystemPool
+from infra.schema.hours import cron
+from infra.schema.scaling import Hours
 
 GPU_TAINT = "nvidia.com/gpu"  # the key that the GPU operator tolerates by default
 GPU_LABEL = "stackyard/gpu"
@@ -19,6 +21,7 @@ DATA_DEVICES = {"al2023": "/dev/xvda", "bottlerocket": "/dev/xvdb"}  # where ima
 GP3_IOPS = 3000  # the least, and free
 IOPS_PER_THROUGHPUT = 4  # gp3 gives at most 0.25 MiB/s an operation
 AUTOSCALER = "k8s.io/cluster-autoscaler/node-template"
+LATER_MINUTES = 15  # than the models: the last answers end, and KEDA waits for five without any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class PoolArgs:
     subnets: Sequence[aws.ec2.Subnet]
     settings: SystemPool | GpuPool
     after: Sequence[pulumi.Resource]  # what a node needs to join
+    hours: Hours | None = None  # of GPU nodes; None: always
 
 
 class Pool(pulumi.ComponentResource):
@@ -75,11 +79,15 @@ class Pool(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(args.after),
+                # at night the schedule's number stands
+                ignore_changes=["scalingConfig.desiredSize"] if gpu and args.hours else None,
                 custom_timeouts=pulumi.CustomTimeouts(create="40m", update="60m", delete="40m"),
             ),
         )
         if gpu:
             self._tell_autoscaler(name, labels)
+            if args.hours is not None:
+                self._schedule(name, gpu, args.hours)
         self.register_outputs({"name": self.group.node_group_name})
 
     def _template(
@@ -118,6 +126,25 @@ class Pool(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _schedule(self, name: str, pool: GpuPool, hours: Hours) -> None:
+        """Have no node outside of the hours; the volumes of model files stay."""
+        start, end = cron(hours.start, hours.days), cron(hours.end, hours.days, later=LATER_MINUTES)
+        for action, recurrence, least, desired in (
+            ("start", start, pool.min, pool.desired),
+            ("end", end, 0, 0),
+        ):
+            aws.autoscaling.Schedule(
+                f"{name}-{action}",
+                autoscaling_group_name=self.group.resources.apply(_scaling_group),
+                scheduled_action_name=f"stackyard-{action}",
+                recurrence=recurrence,
+                time_zone=hours.time_zone,
+                min_size=least,
+                desired_capacity=desired,
+                max_size=pool.max,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
 
     def _tell_autoscaler(self, name: str, labels: dict[str, str]) -> None:
         """Let a cluster autoscaler know what a node of an empty group would be."""

@@ -146,6 +146,10 @@ REQUESTS: dict[str, tuple[str, str, Callable[[Inputs], Inputs]]] = {
         },
     ),
     "ecr/repository:Repository": ("ecr", "CreateRepository", _repository),
+    "autoscaling/schedule:Schedule": (
+        *("autoscaling", "PutScheduledUpdateGroupAction"),
+        lambda given: _capital(_renamed(given, autoscalingGroupName="autoScalingGroupName")),
+    ),
     "autoscaling/tag:Tag": ("autoscaling", "CreateOrUpdateTags", _scaling_tag),
 }
 

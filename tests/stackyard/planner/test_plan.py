@@ -120,6 +120,22 @@ def test_a_profile_for_another_number_of_gpus_is_a_problem() -> None:
     )
 
 
+def test_every_server_that_scaling_allows_needs_its_gpu() -> None:
+    scaling = {"max": "3"}  # as `pulumi config set --path` writes it
+
+    fits = plan_of(settings("g6e.2xlarge", nodes=5, scaling=scaling))
+    one_less = plan_of(settings("g6e.2xlarge", nodes=4, scaling=scaling))
+
+    roles = [each.want.role for each in fits.placement.placed]
+    assert sorted(roles) == ["embedding", "llm", "llm", "llm", "ranking"]
+    assert one_less.verdict == "does not fit"
+    assert list(why(one_less).values()) == ["all GPUs of g6e.2xlarge are taken"]
+    assert fits.cautions == (
+        "servers: llm 1 to 3, all of them planned; the nodes of gpu beyond its desired number come "
+        "by a cluster autoscaler of yours, without one those servers wait",
+    )
+
+
 def test_an_instance_type_to_fall_back_on_must_fit_too() -> None:
     plan = plan_of(settings("g6e.4xlarge", "g6.xlarge", sharing=SHARED))
 
