@@ -6,18 +6,15 @@ from typing import Literal
 
 from stackyard.planner.deploying import Speeds, Stage, stages_of
 from stackyard.planner.facts import NodeType, node_types
+from stackyard.planner.fitting import Fit, fit_of, mig_of, profiles_of
+from stackyard.planner.host import disk_gb
 from stackyard.planner.memory import kv_tokens, room_of
 from stackyard.planner.placing import (
-    Fit,
     Node,
     Placed,
     Placement,
     cache_gib,
-    disk_gb,
-    fit_of,
-    mig_of,
     place,
-    profiles_of,
     smallest_pool,
 )
 from stackyard.planner.prices import Prices

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 
 from stackyard.planner.facts import Gpu
+from stackyard.planner.fitting import fit_of
 from stackyard.planner.memory import DRIVER_BYTES, UTILIZATION, room_of
-from stackyard.planner.placing import Placed, Placement, fit_of
+from stackyard.planner.placing import Placed, Placement
 from stackyard.planner.wants import Wants, gib
 
 

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from stackyard.planner.facts import GB, MIB
+from stackyard.planner.fitting import Fit, mig_of
+from stackyard.planner.host import usable_cpus, usable_memory_gib
 from stackyard.planner.memory import Need, kv_tokens, room_of
-from stackyard.planner.placing import (
-    Fit,
-    Placed,
-    cache_gib,
-    mig_of,
-    usable_cpus,
-    usable_memory_gib,
-)
+from stackyard.planner.placing import Placed, cache_gib
 from stackyard.planner.plan import Plan, node_disk_gb
 from stackyard.planner.wants import gib
 

@@ -184,6 +184,8 @@ def test_the_app_gets_addresses_in_its_environment_and_keys_as_files(dev: Deploy
         "RAG_API_KEYS_FILE": "/etc/rag/api-keys",
         "RAG_QDRANT_URL": "http://qdrant.rag-dev.svc:6333",
         "RAG_QDRANT_API_KEY_FILE": "/etc/rag/qdrant-api-key",
+        "RAG_QDRANT_SHARDS": "1",
+        "RAG_QDRANT_COPIES": "1",
         "RAG_LLM_URL": "http://llm.models-dev.svc:8000/v1",
         "RAG_LLM_MODEL": "stackyard/smollm2-135m-instruct",
         "RAG_EMBEDDING_URL": "http://embedding.models-dev.svc:8000/v1",

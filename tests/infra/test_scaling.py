@@ -133,7 +133,7 @@ def test_each_qdrant_node_takes_a_protected_volume_of_its_own(prod: Deployment) 
     ]
 
     assert [each.inputs["metadata"]["name"] for each in claims] == [
-        f"{template['metadata']['name']}-qdrant-{number}" for number in range(spec["replicas"])
+        f"{template['metadata']['name']}-qdrant-{number}" for number in range(int(spec["replicas"]))
     ]
     assert all(each.protect for each in claims)
     assert all(each.inputs["spec"] == template["spec"] for each in claims)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from stackyard.errors import Trouble
 from stackyard.planner.facts import gpu_named, model_named, node_types
+from stackyard.planner.host import usable_cpus, usable_memory_gib
 from stackyard.planner.memory import DRIVER_BYTES, room_of
-from stackyard.planner.placing import place, usable_cpus, usable_memory_gib
+from stackyard.planner.placing import place
 from stackyard.planner.plan import Plan, Supply, make_plan
 from stackyard.planner.show import as_json, first_lines, lines
 from stackyard.planner.wants import read_wants
