@@ -71,7 +71,7 @@ def scalings(settings: Settings, images: dict[str, str]) -> dict[str, Scaling]:
 
 
 def _signals(role: str, given: RoleScaling, image: str | None) -> tuple[Signal, ...]:
-    own = "vllm" if role == "llm" else "triton"  # of the servers on CPU
+    own: Metrics = "vllm" if role == "llm" else "triton"  # of the servers on CPU
     metrics = given.metrics or (metrics_of(role, image) if image else own)
     if metrics is None:
         message = f"nobody knows the metrics of {image}"
