@@ -65,20 +65,20 @@ def namespace(yard: Yard) -> Iterator[str]:
     yard.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
 
 
-def servers(yard: Yard, namespace: str) -> int:
-    """Return how many servers of the language model are ready."""
-    (found,) = [
-        each
-        for each in yard.objects("deployments", "-n", namespace)
-        if each["metadata"]["name"] == "llm"
+def servers(yard: Yard, namespace: str) -> list[bool]:
+    """Return whether each server of the language model is ready, those that leave as well."""
+    pods = yard.objects("pods", "-n", namespace, "-l", "app.kubernetes.io/name=llm")
+    conditions = [pod["status"].get("conditions", []) for pod in pods]
+    return [
+        any(each["type"] == "Ready" and each["status"] == "True" for each in one)
+        for one in conditions
     ]
-    return int(found["status"].get("readyReplicas", 0))
 
 
 def until(yard: Yard, namespace: str, wanted: int) -> float:
-    """Wait for so many servers; return the seconds that it took."""
+    """Wait for so many servers, all ready, and no other; return the seconds that it took."""
     began = time.monotonic()
-    while servers(yard, namespace) != wanted:
+    while servers(yard, namespace) != [True] * wanted:
         if time.monotonic() > began + 240:
             told = yard.kubectl("describe", "hpa", "llm", "-n", namespace)
             pytest.fail(f"not {wanted} servers after 240 s:\n{told}")
