@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from starlette.types import Message, Scope, Send
 
+from app.access.identity import Visit
+
 SECURITY_HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -24,6 +26,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = uuid.uuid4().hex
+        self.visit: Visit | None = None
         self.unread: Callable[[], bool] = lambda: False
         self.status = 0
         self.started = False

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
+from app.access.door import Door
+from app.access.identity import Visit, begin
+from app.access.roles import needed
 from app.body import Body
 from app.exchange import Exchange
-from app.keys import KeyRing
 from app.log import where
 from app.metrics import Metrics
 from app.problems import Problem
@@ -44,13 +46,11 @@ class Limits:
 
 
 class Guard:
-    """Wrap an ASGI app; `keys` is None only where everybody may ask."""
+    """Wrap an ASGI app; behind it every request has a caller."""
 
-    def __init__(
-        self, app: ASGIApp, *, keys: KeyRing | None, limits: Limits, metrics: Metrics
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, door: Door, limits: Limits, metrics: Metrics) -> None:
         self._app = app
-        self._keys = keys
+        self._door = door
         self._limits = limits
         self._metrics = metrics
 
@@ -73,7 +73,7 @@ class Guard:
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
         try:
-            self._admit(route, kind, exchange)
+            await self._admit(scope, route, kind, exchange)
             await self._run(scope, exchange, body, kind)
         except Problem as refusal:
             problem = refusal
@@ -105,33 +105,29 @@ class Guard:
                 }
                 access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
 
-    def _admit(self, route: Route | None, kind: Kind, exchange: Exchange) -> None:
+    async def _admit(
+        self, scope: Scope, route: Route | None, kind: Kind, exchange: Exchange
+    ) -> None:
         if route is None:
             raise problems.not_found()
         if kind != "open":
-            self._check_key(exchange)
+            client = scope.get("client")
+            identity = await self._door.identify(exchange.headers, client[0] if client else "")
+            exchange.visit = Visit(identity)
+            begin(exchange.visit)
         if exchange.method not in route.kinds:
             raise problems.method_not_allowed(route.allowed)
+        if exchange.visit is not None:
+            role = needed(route.template, exchange.method)
+            if not exchange.visit.identity.may(role):
+                msg = f"This needs the role {role}"
+                raise problems.forbidden(msg)
         declared = exchange.declared
         if declared == -1:
             raise Problem(400, "malformed-body", "The Content-Length is not a number")
         limit = self._limits.bytes(kind)
         if declared is not None and declared > limit:
             raise problems.body_too_large(limit)
-
-    def _check_key(self, exchange: Exchange) -> None:
-        if self._keys is None:
-            return
-        scheme, _, presented = exchange.headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer":
-            presented = exchange.headers.get(b"x-api-key", b"")
-        presented = presented.strip()
-        if not presented:
-            msg = "Send a key as `Authorization: Bearer <key>`"
-            raise problems.unauthorized(msg)
-        if not self._keys.accepts(presented):
-            msg = "This key is not known here"
-            raise problems.unauthorized(msg)
 
     async def _run(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
         if kind == "open":

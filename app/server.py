@@ -11,11 +11,13 @@ from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
 
 from app import problems
+from app.access.door import Door
 from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
 from app.metrics_port import serve_metrics
+from app.routes.access import access_router
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
@@ -31,9 +33,9 @@ DESCRIPTION = "Documents in, questions out, answers that cite page and span."
 
 def create(settings: Settings) -> Guard:
     """Return the app for a server to run."""
-    keys = None
+    ring = None
     if settings.api_keys_file is not None and not settings.anonymous:
-        keys = KeyRing(settings.api_keys_file)
+        ring = KeyRing(settings.api_keys_file)
     service = build(settings)
     check_dimension(settings, service.library.journal.collections())
     hayhooks = create_hayhooks()
@@ -48,7 +50,8 @@ def create(settings: Settings) -> Guard:
     )
     # The stock engine is measured and compared as it comes: through Hayhooks and FastAPI.
     served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
-    return Guard(served, keys=keys, limits=limits, metrics=service.metrics)
+    door = Door(ring=ring, store=service.keys, anonymous=settings.anonymous)
+    return Guard(served, door=door, limits=limits, metrics=service.metrics)
 
 
 def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
@@ -84,6 +87,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(query_router(service.answering))
     app.include_router(chat_router(service.answering))
     app.include_router(documents_router(service.library))
+    app.include_router(access_router(service.keys))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.access.key_store import KeyStore
 from app.answering import Answering
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
@@ -28,6 +29,7 @@ class Service:
     library: Library
     index: ChunkIndex
     answering: Answering
+    keys: KeyStore
 
 
 _current: list[Service] = []
@@ -41,7 +43,7 @@ def current() -> Service:
 def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
-    journal, shelf = _open(settings.data_dir)
+    journal, shelf, keys = _open(settings.data_dir)
     stores = Stores(settings)
     index = ChunkIndex(settings, stores)
     indexer = Indexer(
@@ -53,6 +55,7 @@ def build(settings: Settings) -> Service:
         indexer=indexer,
         collection=settings.collection,
         min_free_bytes=settings.min_free_mb * 2**20,
+        default_readers=settings.default_readers,
     )
     service = Service(
         settings=settings,
@@ -61,6 +64,7 @@ def build(settings: Settings) -> Service:
         library=library,
         index=index,
         answering=Answering(settings, stores, library, metrics),
+        keys=keys,
     )
     metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
@@ -68,10 +72,14 @@ def build(settings: Settings) -> Service:
     return service
 
 
-def _open(directory: Path) -> tuple[Journal, Shelf]:
+def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return Journal(directory / "journal.sqlite3"), Shelf(directory)
+        return (
+            Journal(directory / "journal.sqlite3"),
+            Shelf(directory),
+            KeyStore(directory / "keys.sqlite3"),
+        )
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = (

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
 
     api_keys_file: Path | None = None
     anonymous: bool = False
+    default_readers: Literal["everyone", "owner"] = "everyone"
 
     data_dir: Path = Path("/data")
     host: str = "127.0.0.1"
