@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
+from app.access.audit import Audit
 from app.access.door import Door
 from app.access.identity import Visit, begin
 from app.access.roles import needed
@@ -48,9 +49,18 @@ class Limits:
 class Guard:
     """Wrap an ASGI app; behind it every request has a caller."""
 
-    def __init__(self, app: ASGIApp, *, door: Door, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        door: Door,
+        limits: Limits,
+        metrics: Metrics,
+        audit: Audit | None = None,
+    ) -> None:
         self._app = app
         self._door = door
+        self._audit = audit
         self._limits = limits
         self._metrics = metrics
 
@@ -92,6 +102,16 @@ class Guard:
             template = route.template if route else "unknown"
             seconds = time.perf_counter() - began
             self._metrics.request(exchange.method, template, exchange.status, seconds)
+            if self._audit is not None and route is not None and kind != "open":
+                client = scope.get("client")
+                self._audit.record(
+                    exchange.visit,
+                    method=exchange.method,
+                    route=template,
+                    status=exchange.status,
+                    request=exchange.request_id,
+                    address=client[0] if client else "",
+                )
             if kind != "open":
                 line = {
                     "method": exchange.method,

@@ -9,9 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
+from limits import parse
 
 from app import problems
 from app.access.door import Door
+from app.access.oidc import OidcSettings, OidcVerifier
 from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
@@ -50,8 +52,36 @@ def create(settings: Settings) -> Guard:
     )
     # The stock engine is measured and compared as it comes: through Hayhooks and FastAPI.
     served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
-    door = Door(ring=ring, store=service.keys, anonymous=settings.anonymous)
-    return Guard(served, door=door, limits=limits, metrics=service.metrics)
+    return Guard(
+        served,
+        door=_door(settings, service, ring),
+        limits=limits,
+        metrics=service.metrics,
+        audit=service.audit,
+    )
+
+
+def _door(settings: Settings, service: Service, ring: KeyRing | None) -> Door:
+    verifier = None
+    if settings.oidc_issuer is not None:
+        verifier = OidcVerifier(
+            OidcSettings(
+                issuer=settings.oidc_issuer,
+                audience=settings.oidc_audience,
+                keys_file=settings.oidc_keys_file,
+                user_claim=settings.oidc_user_claim,
+                groups_claim=settings.oidc_groups_claim,
+                roles=settings.oidc_roles,
+                skew_seconds=settings.oidc_skew_seconds,
+            )
+        )
+    return Door(
+        ring=ring,
+        store=service.keys,
+        verifier=verifier,
+        rate=parse(settings.caller_rate) if settings.caller_rate else None,
+        anonymous=settings.anonymous,
+    )
 
 
 def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:

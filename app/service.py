@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.access.audit import Audit
 from app.access.key_store import KeyStore
 from app.answering import Answering
 from app.documents.indexer import Indexer
@@ -30,6 +31,7 @@ class Service:
     index: ChunkIndex
     answering: Answering
     keys: KeyStore
+    audit: Audit
 
 
 _current: list[Service] = []
@@ -65,9 +67,12 @@ def build(settings: Settings) -> Service:
         index=index,
         answering=Answering(settings, stores, library, metrics),
         keys=keys,
+        audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
     )
     metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
+    metrics.gauge("rag_audit_lines", lambda: _of_replica(service.audit, service.audit.gauges()[0]))
+    metrics.gauge("rag_audit_head", lambda: _of_replica(service.audit, service.audit.gauges()[1]))
     _current.append(service)
     return service
 
@@ -91,6 +96,10 @@ def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
 
 def _labelled(counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
     return {(("status", status),): float(count) for status, count in counts.items()}
+
+
+def _of_replica(audit: Audit, value: float) -> dict[tuple[tuple[str, str], ...], float]:
+    return {(("replica", audit.replica),): value}
 
 
 def _backends(settings: Settings) -> list[Backend]:

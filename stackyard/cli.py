@@ -15,6 +15,7 @@ from stackyard.commands import (
     down,
     eval,
     ingest,
+    keys,
     logs,
     plan,
     serve,
@@ -74,3 +75,8 @@ for verb in (
     shell.tools,
 ):
     app.command(verb.__name__)(explained(verb))
+
+keys_app = typer.Typer(help="Create, list and revoke keys.", no_args_is_help=True)
+for name, verb_of_keys in (("create", keys.create), ("list", keys.list_), ("revoke", keys.revoke)):
+    keys_app.command(name)(explained(verb_of_keys))
+app.add_typer(keys_app, name="keys")

@@ -164,6 +164,17 @@ class Service:
         listed = _body(self._send("GET", "/v1/models")).get("data")
         return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
 
+    def keys(self) -> list[Json]:
+        listed = _body(self._send("GET", "/v1/keys")).get("keys")
+        return listed if isinstance(listed, list) else []
+
+    def create_key(self, wanted: Json) -> Json:
+        """Return the new key; its text is in no other answer."""
+        return _body(self._send("POST", "/v1/keys", json=wanted))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._send("DELETE", f"/v1/keys/{key_id}")
+
     def _question(self, question: str, collection: str | None) -> Json:
         return {"question": question, **({"collection": collection} if collection else {})}
 

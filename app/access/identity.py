@@ -71,6 +71,8 @@ class Visit:
     identity: Identity
     cited: list[dict[str, object]] = field(default_factory=list)
     question: str | None = None
+    # What else was changed: a document's or a key's id, who may read it.
+    object: dict[str, object] = field(default_factory=dict)
 
 
 # Without a default: code that runs outside of a request has no caller, and fails.

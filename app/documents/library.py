@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.access.identity import EVERYONE, Identity
+from app.access.identity import EVERYONE, Identity, visit
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
 from app.documents.receiving import Received, Reception
@@ -99,6 +99,7 @@ class Library:
         except BaseException:
             reception.discard()
             raise
+        visit().object = {"documents": [job.document_id for job in jobs], "readers": given}
         self.indexer.wake()
         return jobs
 
@@ -220,6 +221,7 @@ class Library:
         """
         await self._managed(identity, document_id)
         given = checked_readers(readers)
+        visit().object = {"document": document_id, "readers": given}
         document = await asyncio.to_thread(self.journal.set_readers, document_id, given or [])
         if document is None:
             msg = "There is no such document"
@@ -245,6 +247,7 @@ class Library:
     async def pages(self, identity: Identity, document_id: str) -> tuple[Document, list[Page]]:
         """Return the pages of the version that answers."""
         document = await self.document(identity, document_id)
+        visit().object = {"document": document_id}
         if document.sha256 is None:
             raise Problem(
                 409,
@@ -265,6 +268,7 @@ class Library:
     async def delete(self, identity: Identity, document_id: str) -> Job:
         """Remove a document; the job that comes back is done, or goes on by itself."""
         await self._managed(identity, document_id)
+        visit().object = {"document": document_id}
         job = await asyncio.to_thread(self.journal.request_deletion, document_id)
         if job is None:
             msg = "There is no such document"

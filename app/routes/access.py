@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from limits import parse
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
 
-from app.access.identity import caller
+from app.access.identity import caller, visit
 from app.access.key_store import Key, KeyStore
 from app.problems import invalid, not_found
 from app.settings import COLLECTION
@@ -111,6 +111,7 @@ def access_router(store: KeyStore) -> APIRouter:
             expires=new.expires.astimezone(UTC).isoformat() if new.expires else None,
             created_by=caller().subject,
         )
+        visit().object = {"key": key.id, "subject": key.subject, "role": key.role}
         return CreatedKey(**_view(key).model_dump(), key=text)
 
     @router.delete("/v1/keys/{key_id}", summary="Revoke a key: the next request with it is refused")
@@ -119,6 +120,7 @@ def access_router(store: KeyStore) -> APIRouter:
         if key is None:
             msg = "There is no such key"
             raise not_found(msg)
+        visit().object = {"key": key_id}
         return _view(key)
 
     return router

@@ -103,6 +103,11 @@ class FakeQdrant:
         if rest == "/points" and method == "PUT":
             engine.upsert(name, POINTS.validate_python(body["points"]))
             return {"operation_id": 1, "status": "completed"}
+        if rest == "/points/payload" and method == "POST":
+            engine.set_payload(
+                name, body["payload"], models.FilterSelector(filter=given), body["key"]
+            )
+            return {"operation_id": 1, "status": "completed"}
         if rest == "/points/count":
             return {"count": engine.count(name, given).count}
         if rest == "/points/scroll":
