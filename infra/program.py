@@ -101,6 +101,7 @@ class Stack:
                 scope=scope,
                 image=self._image("app"),
                 settings=self.settings.app,
+                access=self.settings.access,
                 models=models,
                 qdrant_url=store.url,
                 qdrant_api_key=store.api_key,
@@ -115,6 +116,7 @@ class Stack:
             app=Workload(name="rag", scope=scope, port=rag_app.PORT),
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
+            provider=self.settings.access.asked_provider,
             servers={
                 role: Workload(name=role, scope=self.servers, port=model_server.PORT)
                 for role in models

@@ -11,6 +11,7 @@ import typer
 from stackyard.commands import (
     accept,
     ask,
+    audit,
     doctor,
     down,
     eval,
@@ -76,7 +77,15 @@ for verb in (
 ):
     app.command(verb.__name__)(explained(verb))
 
-keys_app = typer.Typer(help="Create, list and revoke keys.", no_args_is_help=True)
-for name, verb_of_keys in (("create", keys.create), ("list", keys.list_), ("revoke", keys.revoke)):
-    keys_app.command(name)(explained(verb_of_keys))
-app.add_typer(keys_app, name="keys")
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "keys": (
+        "Create, list and revoke keys.",
+        {"create": keys.create, "list": keys.list_, "revoke": keys.revoke},
+    ),
+    "audit": ("Check the audit log.", {"head": audit.head, "verify": audit.verify}),
+}
+for group_name, (about, verbs) in GROUPS.items():
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for name, verb_of_group in verbs.items():
+        group.command(name)(explained(verb_of_group))
+    app.add_typer(group, name=group_name)

@@ -164,6 +164,9 @@ class Service:
         listed = _body(self._send("GET", "/v1/models")).get("data")
         return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
 
+    def metrics(self) -> str:
+        return self._send("GET", "/metrics").text
+
     def keys(self) -> list[Json]:
         listed = _body(self._send("GET", "/v1/keys")).get("keys")
         return listed if isinstance(listed, list) else []

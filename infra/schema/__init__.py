@@ -12,6 +12,7 @@ from infra.schema.models import (
 )
 from infra.schema.stack import (
     SECRETS,
+    AccessSettings,
     AppSettings,
     QdrantSettings,
     RegistrySettings,
@@ -22,6 +23,7 @@ __all__ = [
     "NVIDIA_RETRIEVAL_URL",
     "NVIDIA_URL",
     "SECRETS",
+    "AccessSettings",
     "AppSettings",
     "ClusterSettings",
     "EmbeddingSettings",

@@ -1,5 +1,7 @@
 """What a stack may say: the settings as types, with their defaults."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from infra.schema.cluster import ClusterSettings
@@ -9,6 +11,7 @@ from infra.schema.fields import (
     Frozen,
     HostName,
     Quantity,
+    Rate,
     RegistryPath,
     WebAddress,
 )
@@ -36,6 +39,47 @@ class QdrantSettings(Frozen):
     """The vector store."""
 
     storage: Quantity = Field(default="10Gi", description="size of its volume")
+
+
+class OidcSettings(Frozen):
+    """An OpenID Connect provider whose tokens callers may show instead of a key."""
+
+    issuer: WebAddress = Field(description="as it stands in the tokens")
+    audience: list[str] = Field(min_length=1, description="one of these must be in a token's `aud`")
+    keys: str | None = Field(
+        default=None,
+        description="its JWKS as JSON, for sites that must not ask it. Unset: by discovery",
+    )
+    user_claim: str = Field(default="sub", min_length=1, description="who it is")
+    groups_claim: str = Field(default="groups", min_length=1, description="a list of groups")
+    admins: list[str] = Field(default=[], description="groups whose members are admins")
+    contributors: list[str] = Field(
+        default=[], description="groups whose members bring documents of their own"
+    )
+    readers: list[str] = Field(
+        default=["*"], description="groups whose members ask; `*` is whoever signs in"
+    )
+    skew_seconds: int = Field(default=60, ge=0, le=600, description="how far clocks may differ")
+
+
+class AccessSettings(Frozen):
+    """Who may call the service, and whose documents they see."""
+
+    default_readers: Literal["everyone", "owner"] = Field(
+        default="everyone", description="who may read a document that is uploaded without readers"
+    )
+    caller_rate: Rate | None = Field(
+        default=None, description="for callers whose key has none of its own, such as `60/minute`"
+    )
+    audit_questions: bool = Field(
+        default=False, description="whether the audit log holds what was asked"
+    )
+    oidc: OidcSettings | None = Field(default=None, description="whose tokens count beside keys")
+
+    @property
+    def asked_provider(self) -> str | None:
+        """The provider that the app asks for its keys; None where it has them, or has none."""
+        return self.oidc.issuer if self.oidc is not None and self.oidc.keys is None else None
 
 
 class AppSettings(Frozen):
@@ -79,6 +123,9 @@ class Settings(Frozen):
     )
     qdrant: QdrantSettings = Field(default=QdrantSettings(), description="the vector store")
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")
+    access: AccessSettings = Field(
+        default=AccessSettings(), description="who may call it, and whose documents they see"
+    )
 
 
 # name -> what it is for; set with `pulumi config set --secret stackyard:NAME`
