@@ -94,9 +94,11 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            retention = asyncio.create_task(service.library.keep_to_retention())
             try:
                 yield
             finally:
+                retention.cancel()
                 await service.library.indexer.stop()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()

@@ -58,6 +58,7 @@ def build(settings: Settings) -> Service:
         collection=settings.collection,
         min_free_bytes=settings.min_free_mb * 2**20,
         default_readers=settings.default_readers,
+        retention_days=settings.retention_days,
     )
     service = Service(
         settings=settings,

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     anonymous: bool = False
     default_readers: Literal["everyone", "owner"] = "everyone"
     caller_rate: str | None = None
+    retention_days: int | None = Field(default=None, gt=0)
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
     audit_questions: bool = False
     oidc_issuer: str | None = None
     oidc_audience: list[str] = []
@@ -130,6 +133,8 @@ class Settings(BaseSettings):
         "ranking_api_key_file",
         "api_keys_file",
         "oidc_keys_file",
+        "tls_certificate_file",
+        "tls_key_file",
     )
     @classmethod
     def _is_a_file(cls, value: Path | None) -> Path | None:
@@ -146,6 +151,14 @@ class Settings(BaseSettings):
                 "RAG_API_KEYS_FILE: is not set; it must name a file with one key per line, "
                 "or RAG_ANONYMOUS must be true"
             )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            missing = "KEY" if self.tls_key_file is None else "CERTIFICATE"
+            message = f"RAG_TLS_{missing}_FILE: is not set; a certificate and its key come together"
             raise ValueError(message)
         return self
 

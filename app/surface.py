@@ -43,7 +43,7 @@ ROUTES = (
     _route("/v1/keys/{key}", DELETE="read"),
     _route("/v1/models", GET="read"),
     _route("/v1/models/{model}", GET="read"),
-    _route("/v1/documents", GET="read", POST="upload"),
+    _route("/v1/documents", GET="read", POST="upload", DELETE="read"),
     _route("/v1/documents/{id}", GET="read", DELETE="read"),
     _route("/v1/documents/{id}/text", GET="read"),
     _route("/v1/documents/{id}/readers", GET="read", PUT="read"),

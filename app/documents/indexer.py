@@ -71,6 +71,7 @@ class Indexer:
     async def start(self) -> None:
         resumed = await asyncio.to_thread(self._journal.resume)
         swept = await asyncio.to_thread(lambda: self._shelf.sweep(self._journal.needed()))
+        await asyncio.to_thread(self._journal.erase_histories)
         await asyncio.to_thread(self._journal.forget_old_jobs)
         log.info("indexer started", extra={"resumed": resumed, "swept": swept})
         runners: dict[Lane, int] = {"index": self._jobs, "delete": 1}
@@ -261,6 +262,8 @@ class Indexer:
         try:
             contents = self._journal.contents_of(job.document_id)
             self._shelf.release(job.document_id, contents, self._journal.needed)
+            if job.kind == "delete":
+                self._journal.erase_histories()
         except OSError as error:
             # The next start sweeps what could not be removed now.
             log.warning("left on disk", extra={"job": job.id, "at": where(error)})

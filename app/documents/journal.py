@@ -36,6 +36,7 @@ class Journal(JournalReads):
         self._changed: set[str] = set()
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
+        self._db.execute("pragma secure_delete = on")
         self._db.execute("pragma busy_timeout = 5000")
         self._db.executescript(SCHEMA)
         for table, columns in ADDED.items():
@@ -159,8 +160,11 @@ class Journal(JournalReads):
         with self._transaction() as db:
             db.execute("update documents set readers_written = ? where id = ?", (readers, identity))
 
-    def request_deletion(self, identity: str) -> Job | None:
-        """Hide the document at once and queue the removal of all that belongs to it."""
+    def request_deletion(self, identity: str, *, erase: bool = False) -> Job | None:
+        """Hide the document at once and queue the removal of all that belongs to it.
+
+        `erase` removes what is remembered of its jobs too, with its name and its owner.
+        """
         with self._transaction() as db:
             row = db.execute(
                 "select * from documents where id = ? and deleting = 0", (identity,)
@@ -174,9 +178,10 @@ class Journal(JournalReads):
             )
             db.execute("update documents set deleting = 1 where id = ?", (identity,))
             self._changed.add(identity)
-            return self._add(
-                db, "delete", identity, row["collection"], row["name"], "", 0, row["owner"]
-            )
+            name, owner = ("", "") if erase else (row["name"], row["owner"])
+            job = self._add(db, "delete", identity, row["collection"], name, "", 0, owner)
+            self._set(db, job.id, "erasing = ?", int(erase))
+            return job
 
     def take(self, kind: str) -> Job | None:
         """Start the oldest job that is due and whose document nobody else works on."""
@@ -240,6 +245,19 @@ class Journal(JournalReads):
         with self._transaction() as db:
             self._set(db, job.id, "status = 'done', stage = null, progress = 1, reason = null")
             db.execute("delete from documents where id = ? and deleting = 1", (job.document_id,))
+
+    def erase_histories(self) -> None:
+        """Forget the jobs of erased documents, once their files are gone too."""
+        with self._transaction() as db:
+            # Not what came after the deletion: the same name may have been uploaded again.
+            erased = db.execute(
+                "delete from jobs where status not in ('queued', 'running') and exists"
+                " (select 1 from jobs e where e.document_id = jobs.document_id and e.erasing"
+                " and e.status = 'done' and e.seq > jobs.seq)"
+            ).rowcount
+        if erased:
+            with self._lock:
+                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close_job(self, job: Job, status: str, reason: str) -> None:
         with self._transaction() as db:

@@ -1,15 +1,18 @@
 """What callers can do with documents; every method is safe to call from the event loop."""
 
 import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from app.access.identity import EVERYONE, Identity, visit
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
+from app.documents.reading import Selection
 from app.documents.receiving import Received, Reception
 from app.documents.records import Document, Job
 from app.documents.shelf import Shelf, is_full
@@ -18,9 +21,12 @@ from app.settings import COLLECTION
 from pipelines.convert import Page
 from pipelines.errors import StageError
 
+log = logging.getLogger("app.library")
 DELETION_SECONDS = 20.0
 LOOK_SECONDS = 0.2
 MOST_READERS = 100
+ERASED_AT_ONCE = 500
+RETENTION_SECONDS = 3600.0
 READER = re.compile(r"everyone|(user|group):[^\x00-\x1f\x7f,]{1,200}")
 SIGN_SECONDS = 15.0  # proxies cut what is silent for a minute
 
@@ -57,6 +63,7 @@ class Library:
     collection: str
     min_free_bytes: int
     default_readers: Literal["everyone", "owner"] = "everyone"
+    retention_days: int | None = None
 
     async def upload(
         self,
@@ -265,11 +272,39 @@ class Library:
             return await self.pages(identity, document_id)
         return document, pages
 
-    async def delete(self, identity: Identity, document_id: str) -> Job:
+    async def keep_to_retention(self) -> None:
+        """Erase what is older than it may be, every hour; runs until it is cancelled."""
+        while self.retention_days is not None:
+            end = datetime.now(UTC) - timedelta(days=self.retention_days)
+            moment = end.isoformat(timespec="milliseconds")
+            if erased := await self.erase(Selection(before=moment), None):
+                log.info("retention", extra={"erased": len(erased), "before": moment})
+            await asyncio.sleep(RETENTION_SECONDS)
+
+    async def erase(self, selected: Selection, collection: str | None) -> list[Job]:
+        """Hide all selected documents at once, and remove them and what is known of them."""
+
+        def request() -> list[Job]:
+            jobs: list[Job] = []
+            while found := self.journal.documents(
+                collection, limit=ERASED_AT_ONCE, offset=0, selected=selected
+            ):
+                # Each is hidden now, so the next page begins with others.
+                asked = (self.journal.request_deletion(each.id, erase=True) for each in found)
+                jobs += [job for job in asked if job is not None]
+            return jobs
+
+        jobs = await asyncio.to_thread(request)
+        self.indexer.wake()
+        return jobs
+
+    async def delete(self, identity: Identity, document_id: str, *, erase: bool = False) -> Job:
         """Remove a document; the job that comes back is done, or goes on by itself."""
         await self._managed(identity, document_id)
         visit().object = {"document": document_id}
-        job = await asyncio.to_thread(self.journal.request_deletion, document_id)
+        job = await asyncio.to_thread(
+            lambda: self.journal.request_deletion(document_id, erase=erase)
+        )
         if job is None:
             msg = "There is no such document"
             raise not_found(msg)

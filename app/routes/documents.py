@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from app.access.identity import Identity, caller
+from app.access.identity import Identity, caller, visit
 from app.documents.library import Library, check_collection
+from app.documents.reading import Selection
 from app.documents.records import Document
-from app.problems import not_found
+from app.problems import forbidden, invalid, not_found
 from pipelines.convert import KINDS
 
 UPLOAD_SCHEMA = {
@@ -85,6 +87,13 @@ class NewReaders(BaseModel):
     readers: Annotated[list[str], Field(max_length=100)]
 
 
+class Erased(BaseModel):
+    """How many documents are hidden now, and the jobs that remove them."""
+
+    erased: int
+    jobs: list[str]
+
+
 class Jobs(BaseModel):
     """What an upload started."""
 
@@ -151,6 +160,32 @@ def documents_router(library: Library) -> APIRouter:
         found, total = await library.documents(caller(), collection, limit=limit, offset=offset)
         return {"documents": [document.public() for document in found], "total": total}
 
+    @router.delete(
+        "/v1/documents",
+        status_code=202,
+        summary="Erase all documents of a user, or older than a moment, and what is known of them",
+    )
+    async def erase(
+        owner: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        before: AwareDatetime | None = None,
+        collection: str | None = None,
+    ) -> Erased:
+        if owner is None and before is None:
+            msg = "name an owner, a moment, or both"
+            raise invalid(msg)
+        if collection is not None:
+            check_collection(collection)
+        identity = caller()
+        if identity.collections is not None:
+            msg = "This key is not for all collections"
+            raise forbidden(msg)
+        moment = None
+        if before is not None:
+            moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
+        jobs = await library.erase(Selection(owner, moment), collection)
+        visit().object = {"erased": len(jobs), "before": moment, "owner": owner}
+        return Erased(erased=len(jobs), jobs=[job.id for job in jobs])
+
     @router.get("/v1/documents/{document_id}", summary="One document")
     async def document(document_id: str) -> dict[str, object]:
         return (await library.document(caller(), document_id)).public()
@@ -190,8 +225,8 @@ def documents_router(library: Library) -> APIRouter:
         summary="Delete a document and all that was made of it",
         responses={202: {"description": "Hidden at once; the removal goes on as this job"}},
     )
-    async def delete(document_id: str) -> Response:
-        job = await library.delete(caller(), document_id)
+    async def delete(document_id: str, erase: bool = False) -> Response:
+        job = await library.delete(caller(), document_id, erase=erase)
         if job.status == "done":
             return Response(status_code=204)
         view = JobView.model_validate(job.public())

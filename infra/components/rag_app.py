@@ -161,6 +161,8 @@ def _access(access: AccessSettings) -> dict[str, str]:
     }
     if access.caller_rate is not None:
         result["RAG_CALLER_RATE"] = access.caller_rate
+    if access.retention_days is not None:
+        result["RAG_RETENTION_DAYS"] = str(access.retention_days)
     if (oidc := access.oidc) is not None:
         roles = {"admin": oidc.admins, "contributor": oidc.contributors, "reader": oidc.readers}
         result |= {

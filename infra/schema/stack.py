@@ -71,6 +71,9 @@ class AccessSettings(Frozen):
     caller_rate: Rate | None = Field(
         default=None, description="for callers whose key has none of its own, such as `60/minute`"
     )
+    retention_days: int | None = Field(
+        default=None, gt=0, description="documents that were last changed before that are erased"
+    )
     audit_questions: bool = Field(
         default=False, description="whether the audit log holds what was asked"
     )

@@ -133,6 +133,7 @@ ADMIN_ONLY = {
     ("GET", "/v1/keys"),
     ("POST", "/v1/keys"),
     ("DELETE", f"/v1/keys/{NOBODY}"),
+    ("DELETE", "/v1/documents"),
 }
 NEEDS_CONTRIBUTOR = {
     ("POST", "/v1/documents"),
@@ -438,3 +439,56 @@ def test_keys_outlive_a_restart_and_who_guesses_is_told_to_wait(make_app: Maker)
     assert set(codes[30:]) == {429}
     # who has a key is not locked out by who guesses beside them
     assert status(app, made["key"], "GET", "/v1/models") == 200
+
+
+def test_a_user_is_erased_with_everything_known_of_them(app: AppProcess) -> None:
+    key = new_key(app, "leaver", "contributor")["key"]
+    data = app.directory / "data"
+    with app.client(key) as leaver:
+        for name in ("LEAVER-ONE.txt", "LEAVER-TWO.txt"):
+            text = f"The {name} treasure is at home.".encode()
+            sent = leaver.post("/v1/documents", files={"file": (name, text)})
+            app.job(sent.json()["jobs"][0]["id"])
+    held = b"".join(path.read_bytes() for path in data.glob("journal*"))
+    before = app.qdrant.chunks("documents", "LEAVER-ONE.txt")
+
+    with app.client() as admin:
+        refused = admin.delete("/v1/documents")
+        erased = admin.delete("/v1/documents", params={"owner": "leaver"}).json()
+        for job in erased["jobs"]:
+            app.job(job)
+        later = admin.delete("/v1/documents", params={"owner": "leaver"}).json()
+
+    def gone() -> bool | None:
+        left = b"".join(path.read_bytes() for path in data.rglob("*") if path.is_file())
+        return b"LEAVER" not in left or None
+
+    assert b"LEAVER-ONE" in held
+    assert before == 1
+    assert refused.status_code == 422
+    assert (erased["erased"], later["erased"]) == (2, 0)
+    assert app.qdrant.chunks("documents", "LEAVER-ONE.txt") == 0
+    assert until(gone, 30)
+    assert status(app, key, "DELETE", "/v1/documents", params={"owner": "x"}) == 403
+
+
+def test_browsers_are_told_to_do_nothing_with_it(app: AppProcess) -> None:
+    strange = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    with app.client() as client, app.client(None) as stranger:
+        answers = [
+            client.get("/v1/models", headers=strange),
+            client.post("/v1/search", json={"query": "x"}, headers=strange),
+            client.get("/openapi.json", headers=strange),
+            stranger.get("/healthz", headers=strange),
+            stranger.options("/v1/search", headers=strange),
+            client.options("/v1/search", headers=strange),
+        ]
+
+    for answer in answers:
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+    assert [answer.status_code for answer in answers[4:]] == [401, 405]
