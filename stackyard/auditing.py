@@ -54,10 +54,17 @@ def read_chains(lines: Iterable[str]) -> dict[str, Chain]:
     return chains
 
 
-def problems(chains: dict[str, Chain], anchors: Iterable[Anchor] = ()) -> list[str]:
-    """Return what is wrong, in words; nothing is a log without a gap as far as can be known."""
+def problems(
+    chains: dict[str, Chain], anchors: Iterable[Anchor] = (), *, begins_later: bool = False
+) -> list[str]:
+    """Return what is wrong, in words; nothing is a log without a gap as far as can be known.
+
+    `begins_later` says that the file may lack processes before its first one, as a whole.
+    """
     found = [f"{chain.replica}: {chain.broken}" for chain in chains.values() if chain.broken]
     followed = [_anchor(chain.follows) for chain in chains.values() if chain.follows]
+    if begins_later:
+        followed = [anchor for anchor in followed if anchor.replica in chains]
     for anchor in [*anchors, *followed]:
         chain = chains.get(anchor.replica)
         if chain is None:

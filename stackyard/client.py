@@ -164,6 +164,17 @@ class Service:
         listed = _body(self._send("GET", "/v1/models")).get("data")
         return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
 
+    def erase(self, selected: dict[str, str]) -> int:
+        """Erase the selected documents, wait until they are gone, and return how many."""
+        body = _body(self._send("DELETE", "/v1/documents", params=selected))
+        jobs = body.get("jobs")
+        for job_id in jobs if isinstance(jobs, list) else []:
+            job = self.wait_job(self.job(str(job_id)))
+            if job.status != "done":
+                message = f"a document is hidden, and its removal was {job.status}: {job.reason}"
+                raise Trouble(message, "stackyard logs app")
+        return int(str(body.get("erased", 0)))
+
     def metrics(self) -> str:
         return self._send("GET", "/metrics").text
 

@@ -26,15 +26,19 @@ def verify(
         list[str] | None,
         typer.Option("--head", help="What `audit head` printed at some time; repeat it."),
     ] = None,
+    begins_later: Annotated[
+        bool,
+        typer.Option("--begins-later", help="The file lacks processes before its first one."),
+    ] = False,
 ) -> None:
     """Check that no audit line of a log is missing, changed or moved."""
     if str(file) != "-" and not file.is_file():
         message = f"there is no file {str(file)!r}"
-        raise Trouble(message, "stackyard logs app --tail -1 > app.log")
+        raise Trouble(message, "stackyard logs app --tail 1000000 > app.log")
     kept = [_anchor(text) for text in heads or []]
     with sys.stdin if str(file) == "-" else file.open(encoding="utf-8", errors="replace") as lines:
         chains = read_chains(lines)
-    found = problems(chains, kept)
+    found = problems(chains, kept, begins_later=begins_later)
     for chain in chains.values():
         out().print(f"{chain.replica}: {chain.lines} lines", markup=False, highlight=False)
     if found or not chains:

@@ -50,7 +50,7 @@ def create(
     """Create a key and print it; the service keeps a hash, so it cannot be shown again."""
     wanted: Json = {"subject": subject, "role": role.value, "groups": list(group or [])}
     wanted |= {"collections": list(collection)} if collection else {}
-    wanted |= {"expires": _moment(expires)} if expires else {}
+    wanted |= {"expires": moment(expires)} if expires else {}
     wanted |= {"rate": rate} if rate else {}
     with resolve(stack, url, key_file).service() as service:
         made = service.create_key(wanted)
@@ -97,7 +97,7 @@ def _names(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list) else []
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """Return the moment that `30d` or a date means, with its time zone."""
     if found := re.fullmatch(r"(\d{1,5})([hdw])", text):
         ahead = timedelta(**{UNITS[found[2]]: int(found[1])})
@@ -105,6 +105,6 @@ def _moment(text: str) -> str:
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        message = f"--expires is {text!r}: expected 12h, 30d, 8w or a date such as 2027-01-31"
-        raise Trouble(message, "stackyard keys create NAME --expires 30d") from None
+        message = f"the time is {text!r}: expected 12h, 30d, 8w from now, or a date"
+        raise Trouble(message, "a date is such as 2027-01-31") from None
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).isoformat()

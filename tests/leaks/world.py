@@ -16,7 +16,7 @@ from haystack import Document
 
 from app.access.identity import Identity, Role
 from app.documents.holdings import chunk_readers
-from app.documents.journal import Journal
+from app.documents.journal import Journal, document_id
 from pipelines.components.qdrant_retriever import QdrantRetriever
 from pipelines.document_store import build_document_store, prepare_document_store
 from pipelines.filters import checked_filters
@@ -95,12 +95,13 @@ class World:
             collection = self.chance.choice(COLLECTIONS)
             owner = self.chance.choice((*USERS, ""))
             readers = self._readers()
+            name = f"{number % 5}.txt"
+            if any(each.id == document_id(collection, name, owner) for each in self.documents):
+                continue  # the same name of the same owner is the same document
             job = self.journal.accept(
-                collection, f"{number % 5}.txt", f"{number:064x}", 1,
+                collection, name, f"{number:064x}", 1,
                 owner=owner, space=owner, readers=sorted(readers),
             )  # fmt: skip
-            if any(job.document_id == each.id for each in self.documents):
-                continue  # the same name of the same owner: a new version, not taken up here
             document = Truth(job.document_id, collection, owner, readers)
             self.journal.finish_index(job, chunks=CHUNKS, pages=1)
             await self._write(document)

@@ -74,6 +74,7 @@ def test_a_cut_end_shows_in_the_next_process(head_file: Path) -> None:
     assert problems(read_chains([*first, *second])) == []
     (found,) = problems(read_chains([*first[:-2], *second]))
     assert found == f"{audit.replica}: lines 5 to 6 are missing at the end"
+    assert problems(read_chains(second), begins_later=True) == []
     (gone,) = problems(read_chains(second))
     assert gone == f"{audit.replica}: no line of it is here, and it wrote 6"
 
