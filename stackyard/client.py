@@ -106,17 +106,27 @@ class Service:
         listed = _body(self._send("POST", "/v1/search", json=asked)).get("hits")
         return [hit_from(entry) for entry in listed] if isinstance(listed, list) else []
 
-    def upload(self, path: Path, name: str, collection: str | None = None) -> Job:
+    def upload(
+        self, path: Path, name: str, collection: str | None = None, readers: str | None = None
+    ) -> Job:
         """Send one file; the returned job may still be queued."""
         with path.open("rb") as file:
-            return self.upload_file(file, name, collection)
+            return self.upload_file(file, name, collection, readers)
 
-    def upload_file(self, file: BinaryIO, name: str, collection: str | None = None) -> Job:
+    def upload_file(
+        self,
+        file: BinaryIO,
+        name: str,
+        collection: str | None = None,
+        readers: str | None = None,
+    ) -> Job:
+        data = {"collection": collection} if collection else {}
+        data |= {"readers": readers} if readers is not None else {}
         response = self._send(
             "POST",
             "/v1/documents",
             files={"file": (name, file)},
-            data={"collection": collection} if collection else None,
+            data=data or None,
             timeout=UPLOAD_SECONDS,
         )
         return _jobs(response)[0]
