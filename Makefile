@@ -48,8 +48,9 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 	@$(RUN) bench engine $(BENCH)
 	@$(RUN) bench page
 
-figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
+figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks
 	@$(RUN) bench stack --stack $(STACK)
+	@$(RUN) tests.leaks 100000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
 from limits import parse
 
@@ -19,6 +18,7 @@ from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
 from app.metrics_port import serve_metrics
+from app.openapi import DESCRIPTION, VERSION, describe
 from app.routes.access import access_router
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
@@ -26,11 +26,8 @@ from app.routes.health import health_router
 from app.routes.query import query_router
 from app.service import Service, build
 from app.settings import Settings
-from app.surface import find
 
-VERSION = "1"
 THREADS = 64
-DESCRIPTION = "Documents in, questions out, answers that cite page and span."
 
 
 def create(settings: Settings) -> Guard:
@@ -127,21 +124,3 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
 
     app.mount("/", hayhooks)
     return app
-
-
-def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
-    """Return one OpenAPI document of what is served: our routes and Hayhooks' allowed ones."""
-    schema = get_openapi(
-        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
-    )
-    behind = get_openapi(title=app.title, version=app.version, routes=hayhooks.routes)
-    served = {path: item for path, item in behind["paths"].items() if find(path)}
-    # Hayhooks sees a bare Response there; it is the same answer as ours.
-    served["/query/run"]["post"]["responses"] = schema["paths"]["/rag"]["post"]["responses"]
-    schema["paths"] = {**served, **schema["paths"]}
-    components = schema.setdefault("components", {})
-    schemas = behind.get("components", {}).get("schemas", {})
-    components["schemas"] = {**schemas, **components.get("schemas", {})}
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    schema["security"] = [{"key": []}]
-    return schema
