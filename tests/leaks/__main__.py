@@ -23,9 +23,9 @@ def main(cases: int) -> int:
         try:
             for seed in range(cases // ASKS):
                 counts = explored(range(seed, seed + 1), ASKS, serving.url, Path(folder))
-                for name in ("cases", "found", "refused", "changes", "leaks"):
+                for name in ("cases", "found", "refused", "changes", "leaks", "lost"):
                     setattr(total, name, getattr(total, name) + getattr(counts, name))
-                if seed % 20 == 19 or counts.leaks:
+                if seed % 20 == 19 or counts.leaks or counts.lost:
                     print(f"{total.cases} cases, {len(total.leaks)} leaks", flush=True)
         finally:
             serving.stop()
@@ -36,6 +36,7 @@ def main(cases: int) -> int:
         "out_of_scope": total.refused,
         "changes": total.changes,
         "leaks": total.leaks[:100],
+        "own_not_found": total.lost[:100],
         "world": {"documents": DOCUMENTS, "collections": len(COLLECTIONS), "asks": ASKS},
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
@@ -44,7 +45,7 @@ def main(cases: int) -> int:
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
-    return 1 if total.leaks else 0
+    return 1 if total.leaks or total.lost else 0
 
 
 if __name__ == "__main__":

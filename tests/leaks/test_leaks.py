@@ -20,6 +20,7 @@ def test_no_question_finds_a_document_of_others(tmp_path: Path) -> None:
         serving.stop()
 
     assert counts.leaks == []
+    assert counts.lost == []
     assert counts.cases == WORLDS * ASKS
     # the worlds are neither empty nor open
     assert counts.found > counts.cases
