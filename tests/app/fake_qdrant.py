@@ -104,9 +104,9 @@ class FakeQdrant:
             engine.upsert(name, POINTS.validate_python(body["points"]))
             return {"operation_id": 1, "status": "completed"}
         if rest == "/points/payload" and method == "POST":
-            engine.set_payload(
-                name, body["payload"], models.FilterSelector(filter=given), body["key"]
-            )
+            assert given is not None
+            chosen = models.FilterSelector(filter=given)
+            engine.set_payload(name, body["payload"], chosen, body["key"])
             return {"operation_id": 1, "status": "completed"}
         if rest == "/points/count":
             return {"count": engine.count(name, given).count}

@@ -94,7 +94,7 @@ def hmac_with_the_public_key() -> bytes:
 
 
 def unsigned() -> bytes:
-    return jwt.encode({"sub": "admin", "iss": ISSUER, "aud": AUDIENCE}, None, "none").encode()
+    return jwt.encode({"sub": "admin", "iss": ISSUER, "aud": AUDIENCE}, "", "none").encode()
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ class World:
         return set(self.chance.sample(names, self.chance.choice((0, 0, 1, 1, 2, 3))))
 
     def _identity(self) -> Identity:
-        role = cast(Role, self.chance.choice(("reader", "reader", "contributor", "admin")))
+        role: Role = self.chance.choice(("reader", "reader", "contributor", "admin"))
         scope = self.chance.choice((None, None, frozenset({"alpha"}), frozenset({"beta", "x"})))
         return Identity(
             subject=self.chance.choice(USERS),
