@@ -6,6 +6,7 @@ from pydantic import Field
 
 from infra.schema.cluster import ClusterSettings
 from infra.schema.fields import (
+    Admission,
     Engine,
     Exposure,
     Frozen,
@@ -111,6 +112,16 @@ class AppSettings(Frozen):
     )
 
 
+class PolicySettings(Frozen):
+    """What the API server holds the stack's pods to, whoever makes them."""
+
+    admission: Admission = Field(
+        default="off",
+        description="a ValidatingAdmissionPolicy with the pod rules of policy/: `deny` refuses, "
+        "`warn` tells and logs",
+    )
+
+
 class Settings(Frozen):
     """All plain settings of a stack; the secrets are in `Secrets`."""
 
@@ -128,6 +139,9 @@ class Settings(Frozen):
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")
     access: AccessSettings = Field(
         default=AccessSettings(), description="who may call it, and whose documents they see"
+    )
+    policy: PolicySettings = Field(
+        default=PolicySettings(), description="what the API server holds the stack's pods to"
     )
 
 

@@ -393,7 +393,7 @@ def test_what_is_deleted_while_it_is_being_told_is_not_cited(
     app: AppProcess, nim: FakeNim, stream: bool
 ) -> None:
     job = app.indexed("fading.txt", b"The comet returns every seventy years to the valley.")
-    document = job["document_id"]
+    document = str(job["document_id"])
     nim.token_delay = 0.3
     before = len(nim.requests)
 
@@ -492,3 +492,28 @@ def test_browsers_are_told_to_do_nothing_with_it(app: AppProcess) -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cache-control"] == "no-store"
     assert [answer.status_code for answer in answers[4:]] == [401, 405]
+
+
+def test_the_stock_engine_keeps_to_readers_too(make_app: Maker) -> None:
+    app = make_app(environment={"RAG_ENGINE": "stock"})
+    carol = new_key(app, "carol", groups=["hr"])["key"]
+    documents = {}
+    for name, readers in (("open.txt", "group:hr"), ("closed.txt", "")):
+        with app.client() as admin:
+            text = f"The treasure of {name} lies under a tree.".encode()
+            sent = admin.post(
+                "/v1/documents", files={"file": (name, text)}, data={"readers": readers}
+            )
+        job = app.job(sent.json()["jobs"][0]["id"])
+        documents[name] = job["document_id"]
+
+    with app.client(carol) as client:
+        hits = client.post("/v1/search", json={"query": "Where is the treasure?"}).json()["hits"]
+        said = client.post("/query/run", json={"question": "Where is the treasure?"})
+    with app.client() as admin:
+        everything = admin.post("/v1/search", json={"query": "Where is the treasure?"}).json()
+
+    assert {hit["document_id"] for hit in hits} == {documents["open.txt"]}
+    assert said.status_code == 200
+    assert documents["closed.txt"] not in said.text
+    assert len(everything["hits"]) == 2

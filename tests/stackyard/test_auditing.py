@@ -17,9 +17,9 @@ def head_file(tmp_path: Path) -> Path:
     return tmp_path / "audit-head"
 
 
-def written(head_file: Path, count: int = 5, **more: bool) -> tuple[list[str], Audit]:
+def written(head_file: Path, count: int = 5, *, questions: bool = False) -> tuple[list[str], Audit]:
     lines: list[str] = []
-    audit = Audit(head_file, write=lambda line: lines.append(line.decode()), **more)
+    audit = Audit(head_file, questions=questions, write=lambda line: lines.append(line.decode()))
     for n in range(count):
         visit = Visit(ALICE, cited=[{"document": "d" * 32, "page": n}], question="CANARY?")
         audit.record(visit, method="POST", route="/rag", status=200, request=str(n), address="::1")
