@@ -5,6 +5,7 @@ Written as a stream, so that a backup needs no second copy of the documents on t
 
 import hashlib
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -97,6 +98,15 @@ def unpack(file: Path, root: Path) -> Manifest:
 
     Raises BadArchive where a part is absent, cut, changed or not listed.
     """
+    return _walk(file, root)
+
+
+def verified(file: Path) -> Manifest:
+    """Hold every part of a backup against its manifest. Raises BadArchive as `unpack` does."""
+    return _walk(file, None)
+
+
+def _walk(file: Path, root: Path | None) -> Manifest:
     try:
         with tarfile.open(file, "r:") as tar:
             first = tar.next()
@@ -110,7 +120,7 @@ def unpack(file: Path, root: Path) -> Manifest:
                 if listed is None or not found.isreg() or not PLACE.fullmatch(found.name):
                     message = f"{found.name[:100]} is not a part that the manifest lists"
                     raise BadArchive(message)
-                _unpack_one(tar, found, listed, root)
+                _check(tar, found, listed, None if root is None else root / found.name)
     except (tarfile.TarError, EOFError) as error:
         message = "it is cut or no tar"
         raise BadArchive(message) from error
@@ -120,12 +130,16 @@ def unpack(file: Path, root: Path) -> Manifest:
     return manifest
 
 
-def _unpack_one(tar: tarfile.TarFile, found: tarfile.TarInfo, listed: Member, root: Path) -> None:
-    source, digest, size = tar.extractfile(found), hashlib.sha256(), 0
-    target = root / found.name
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _check(
+    tar: tarfile.TarFile, found: tarfile.TarInfo, listed: Member, target: Path | None
+) -> None:
+    """Read one part, into its place if it has one, and compare size and hash."""
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    source = tar.extractfile(found)
     assert source is not None
-    with source, target.open("wb") as out:
+    with source, (target or Path(os.devnull)).open("wb") as out:
         while piece := source.read(CHUNK):
             size += len(piece)
             digest.update(piece)
