@@ -69,7 +69,10 @@ def list_(
     if as_json:
         print(json.dumps(keys, indent=2))
         return
-    table = Table("id", "subject", "role", "groups", "collections", "rate", "expires", "state")
+    table = Table()
+    for name in ("id", "subject", "role", "groups", "collections", "rate", "expires", "state"):
+        # The id is what `revoke` takes; the rest may be cut in a narrow terminal.
+        table.add_column(name, no_wrap=name == "id", min_width=12 if name == "id" else None)
     for key in keys:
         table.add_row(
             *(str(key[name] or "") for name in ("id", "subject", "role")),

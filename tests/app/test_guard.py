@@ -152,7 +152,7 @@ def test_another_method_is_told_which_are_known(guard: Guard, behind: App) -> No
     heard = ask(guard, "PATCH", "/v1/documents", KEY)
 
     assert (heard.status, heard.problem) == (405, "method-not-allowed")
-    assert heard.headers["allow"] == "GET, POST"
+    assert heard.headers["allow"] == "DELETE, GET, POST"
     assert behind.seen == []
 
 

@@ -177,7 +177,7 @@ def test_unknown_documents_jobs_and_pages_are_problems(app: AppProcess) -> None:
         wrong_method = client.put("/v1/documents")
 
     assert [each.json()["type"] for each in responses] == ["urn:stackyard:problem:not-found"] * 4
-    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "GET, POST")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "DELETE, GET, POST")
 
 
 def test_a_flood_of_bad_requests_leaves_the_app_alive(app: AppProcess) -> None:
