@@ -50,6 +50,7 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 
 figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks
 	@$(RUN) bench stack --stack $(STACK)
+	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
@@ -62,4 +63,4 @@ eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of t
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench figures
+.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench chaos figures
