@@ -48,7 +48,10 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 	@$(RUN) bench engine $(BENCH)
 	@$(RUN) bench page
 
-figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks
+chaos: .venv/.tested ## Break it on purpose, then look (CHAOS="store-away disk-full --scale 10")
+	@$(RUN) tests.chaos $(CHAOS)
+
+figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos
 	@$(RUN) bench stack --stack $(STACK)
 	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
