@@ -8,6 +8,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from infra.problems.of_access import access_problems
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
 from infra.problems.of_scaling import scaling_problems
@@ -70,6 +71,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *scaling_problems(settings),
         *_registry(settings, secrets),
         *_exposure(settings),
+        *access_problems(settings),
         *_policy(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]
