@@ -83,7 +83,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
         ),
         (
             {"qdrant": {"zzzz": 1}},
-            "stackyard:qdrant.zzzz: is not a setting; there are: storage",
+            "stackyard:qdrant.zzzz: is not a setting; there are: copies, nodes, shards, storage",
         ),
         (
             {"cluster": {"port": 80}},
