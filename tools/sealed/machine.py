@@ -13,6 +13,7 @@ APT_PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "nsenter": "util-linux",
+    "skopeo": "skopeo",
 }
 
 
