@@ -23,8 +23,8 @@ def find_skopeo() -> Path:
             raise ToolUnavailable(message) from None
         found = shutil.which("skopeo")
     if found is None or skopeo_version(Path(found)) < OLDEST:
-        message = f"skopeo {'.'.join(map(str, OLDEST))} or newer is needed, found {found}"
-        raise ToolUnavailable(f"{message}\nhint: apt-get install skopeo")
+        message = f"skopeo 1.9 or newer is needed, found {found}\nhint: apt-get install skopeo"
+        raise ToolUnavailable(message)
     return Path(found)
 
 

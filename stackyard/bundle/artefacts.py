@@ -4,6 +4,7 @@ import io
 import json
 import re
 import tarfile
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
@@ -97,11 +98,13 @@ def model_manifest(folder: Path, item: Item) -> tuple[bytes, list[Path]]:
     return json.dumps(manifest, indent=1).encode(), files
 
 
-def add_model(layout: Layout, folder: Path, item: Item) -> Blob:
+def add_model(layout: Layout, folder: Path, item: Item, absent: Collection[str] = ()) -> Blob:
+    """Put a folder of model files into the layout, but for those that the site has."""
     manifest, files = model_manifest(folder, item)
     layout.add(EMPTY)
-    for file in files:
-        layout.add_file(file)
+    for file, layer in zip(files, json.loads(manifest)["layers"], strict=True):
+        if layer["digest"] not in absent:
+            layout.add_file(file)
     return layout.add(manifest)
 
 

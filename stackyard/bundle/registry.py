@@ -224,7 +224,7 @@ class Registry:
     def _ask(
         self, method: str, url: str, *, accept: str = "", path: str = "", scope: str | None = None
     ) -> httpx.Response:
-        """Send a request, after the door's challenge where there is one, again where it stumbles."""
+        """Send a request, answer a challenge, and try again where the registry stumbles."""
         headers = {"Accept": accept} if accept else {}
         for attempt in range(ATTEMPTS):
             try:
@@ -301,7 +301,7 @@ def access_from(
     if authfile is not None and authfile.is_file():
         auths = json.loads(authfile.read_text() or "{}").get("auths", {})
         names = (host, f"https://{host}/v1/", f"https://index.{host}/v1/")
-        entry = next((auths[name] for name in names if name in auths), {})
+        entry: dict[str, str] = next((auths[name] for name in names if name in auths), {})
         if "auth" in entry:
             username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
     return Access(host=host, username=username, password=password, ca=ca, plain=plain)

@@ -43,7 +43,7 @@ class Sources:
         return self._open[host]
 
     def place(self, item: Item) -> Reference | None:
-        """Return where an image is to be had; None for one of ours that no registry was named for."""
+        """Return where an image is to be had; None: it is ours and no registry was named."""
         reference = parse(item.reference)
         if reference.host == BUILT_HOST:
             if self.built is None:
