@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.registry import Reference
 from infra.registry import Registry as Place
-from stackyard.bundle import signing
+from stackyard.bundle import signing, splitting
 from stackyard.bundle.layout import Layout, descriptor, digest_of, sha256_of
 from stackyard.bundle.lock import PUSHED, Item
 from stackyard.bundle.manifest import NAME, SIGNATURE, Manifest, read_manifest
@@ -53,6 +53,20 @@ class Loaded:
     pushed_seconds: float = 0.0
     read_seconds: float = 0.0
 
+    def told(self) -> dict[str, object]:
+        """Return it as `--json` prints it."""
+        return {
+            "stack": self.manifest.stack,
+            "made": self.manifest.made,
+            "pushed": sorted(self.pushed),
+            "bytes": self.bytes,
+            "seconds": {
+                "check": round(self.checked_seconds, 2),
+                "push": round(self.pushed_seconds, 2),
+                "read": round(self.read_seconds, 2),
+            },
+        }
+
 
 def load(delivery: Delivery, tell: Tell) -> Loaded:
     """Load a bundle. Raises Trouble at the first thing that is wrong; run it again to go on.
@@ -88,7 +102,10 @@ def check(folder: Path, key: ec.EllipticCurvePublicKey) -> Manifest:
     if not (folder / NAME).is_file():
         parts = sorted(folder.glob("*.part-*"))
         if parts:
-            message = f"{folder} holds the parts of a split bundle"
+            problem = splitting.problem_with(folder)
+            if problem:
+                raise Trouble(problem, "copy this part again")
+            message = f"{folder} holds the parts of a split bundle, all whole"
             raise Trouble(message, f"cat {folder}/*.part-* | tar -x -C DIR, then load DIR")
         message = f"{folder} is no bundle, or a half made one: it has no {NAME}"
         raise Trouble(message, f"stackyard bundle create -o {folder}")

@@ -192,3 +192,13 @@ def _oci_chart(place: Reference, sources: Sources) -> bytes:
         message = f"{place} is not a Helm chart"
         raise Trouble(message, "check gpuOperator.chart")
     return registry.blob(place.path, layer["digest"])
+
+
+def built_tags() -> dict[str, str]:
+    """Return the tag that each image of ours has where this machine pushes it."""
+    from infra.catalog import PYTHON
+    from infra.images.recipe import RECIPES, content_hash
+    from infra.machine import load_machine
+
+    base = load_machine().base_image or PYTHON
+    return {name: content_hash(recipe, base) for name, recipe in RECIPES.items()}

@@ -40,11 +40,7 @@ def main() -> None:
             archive.extractall(target / "source", filter="data")
         (target / "whole").touch()
     paths = [str(target / "source"), str(target / "site")]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "STACKYARD_BUNDLE": str(HERE),
-    }
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "stackyard", *sys.argv[1:]]
     os.execve(sys.executable, command, environment)
 
