@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from infra.registry import Reference
 from infra.registry import Registry as Place
 from stackyard.bundle import signing, splitting
-from stackyard.bundle.layout import Layout, descriptor, digest_of, sha256_of
+from stackyard.bundle.layout import Layout, blobs_of, descriptor, digest_of, sha256_of
 from stackyard.bundle.lock import PUSHED, Item
 from stackyard.bundle.manifest import NAME, SIGNATURE, Manifest, read_manifest
 from stackyard.bundle.places import bundle_place, place_of
@@ -282,7 +282,7 @@ def read_again(
                 if content != layout.read(each):
                     message = f"{where.host}/{path}:{name} is not what the bundle has"
                     raise Trouble(message, "somebody else wrote there; load the bundle again")
-            for blob in layout.tree(each):
+            for blob in blobs_of(layout.manifest(each)):
                 if not registry.has_blob(path, blob.digest):
                     message = f"{where.host}/{path} lost the blob {blob.digest}"
                     raise Trouble(message, "look at the registry's storage, then load it again")

@@ -1,11 +1,14 @@
 """A bundle as parts of a size that media take: one tar, cut; `cat` and `tar` join them again."""
 
 import hashlib
+import io
 import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+from typing_extensions import Buffer
 
 from stackyard.errors import Trouble
 
@@ -24,10 +27,11 @@ def size_of(text: str) -> int:
     return size
 
 
-class _Parts:
+class _Parts(io.RawIOBase):
     """A file to write to that begins a new part when one is full."""
 
     def __init__(self, folder: Path, name: str, size: int) -> None:
+        super().__init__()
         self._folder, self._name, self._size = folder, name, size
         self._file: IO[bytes] | None = None
         self._left = 0
@@ -35,8 +39,10 @@ class _Parts:
         self.paths: list[Path] = []
         self.sums: list[str] = []
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Buffer) -> int:
+        """Write all of it, into as many parts as that takes."""
         view = memoryview(content)
+        length = len(view)
         while view:
             if self._file is None or not self._left:
                 self._file = self._next()
@@ -45,17 +51,18 @@ class _Parts:
             self._hash.update(piece)
             self._left -= len(piece)
             view = view[len(piece) :]
-        return len(content)
+        return length
 
     def _next(self) -> IO[bytes]:
-        self.close()
+        self.finish()
         path = self._folder / f"{self._name}.tar.part-{len(self.paths) + 1:03}"
         self.paths.append(path)
         self._left = self._size
         self._hash = hashlib.sha256()
         return path.open("wb")
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Close the part that is being written."""
         if self._file is not None:
             self._file.close()
             self.sums.append(self._hash.hexdigest())
@@ -74,7 +81,7 @@ def split(folder: Path, size: int, tell: Callable[[str], None]) -> list[Path]:
         for file in sorted(f for f in folder.rglob("*") if f.is_file()):
             archive.add(file, str(file.relative_to(folder)))
             tell(f"part {len(parts.paths)}")
-    parts.close()
+    parts.finish()
     lines = [f"{s}  {path.name}" for s, path in zip(parts.sums, parts.paths, strict=True)]
     (target / SUMS).write_text("\n".join(lines) + "\n")
     return parts.paths

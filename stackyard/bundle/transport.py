@@ -21,6 +21,8 @@ from stackyard.bundle.layout import INDEXES, Layout, media_type
 from stackyard.bundle.registry import LOCAL, Access, Refused, refused
 from stackyard.errors import Trouble
 
+LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STATUS = re.compile(r"(?:HTTP status|status code|received unexpected HTTP status)[: ]+(\d{3})")
 WORDS = {
     401: ("unauthorized", "authentication required"),
@@ -118,4 +120,4 @@ def failure(said: str, target: Reference) -> Trouble:
 
 def _die_with_parent() -> None:
     """Have the kernel end skopeo when this process ends, however it does."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -177,9 +179,8 @@ def lock(
     problems: list[str] = []
     if not offline:
         sources = sources_of(built, mirror, models, chart, authfile, ca)
-        with Stages().stage("Asking the registries") as tell:
+        with closing(sources), Stages().stage("Asking the registries") as tell:
             found, problems = resolve(found, sources, tell)
-        sources.close()
     write_lock(path, found)
     for line in changes(known, found):
         out().print(line, markup=False)
@@ -234,9 +235,8 @@ def create(
     )
     target.mkdir(parents=True, exist_ok=True)
     stages = Stages()
-    with stages.stage("Making the bundle") as tell:
+    with closing(sources), stages.stage("Making the bundle") as tell:
         made, moved = make_bundle(order, tell)
-    sources.close()
     total = sum(file.size for file in made.files.values())
     out().print(
         f"{target}: {in_units(total)} in {len(made.files)} files, {moved.blobs} fetched anew "
@@ -409,7 +409,7 @@ def secret_in(file: Path | None) -> str | None:
         raise Trouble(message, "give a file with the bare secret in it") from None
 
 
-VERBS = {
+VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
     "lock": lock,
     "create": create,
