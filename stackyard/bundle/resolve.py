@@ -1,6 +1,7 @@
 """Finds the digests and sizes that a lock lacks, at the public registries or a mirror of them."""
 
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,13 +35,15 @@ class Sources:
     ca: Path | None = None
     charts: dict[str, Path] = field(default_factory=dict)  # name -> archive at hand
     _open: dict[str, Registry] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def registry(self, host: str) -> Registry:
         """Return the registry of a host, over connections that are shared."""
-        if host not in self._open:
-            access = access_from(host, authfile=self.authfile, ca=self.ca)
-            self._open[host] = Registry(access)
-        return self._open[host]
+        with self._lock:
+            if host not in self._open:
+                access = access_from(host, authfile=self.authfile, ca=self.ca)
+                self._open[host] = Registry(access)
+            return self._open[host]
 
     def place(self, item: Item) -> Reference | None:
         """Return where an image is to be had; None: it is ours and no registry was named."""

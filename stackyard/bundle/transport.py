@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ from stackyard.bundle.registry import LOCAL, Access, Refused, refused
 from stackyard.errors import Trouble
 
 LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
+ATTEMPTS = 3  # skopeo's own retries leave most answers out
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-STATUS = re.compile(r"(?:HTTP status|status code|received unexpected HTTP status)[: ]+(\d{3})")
+STATUS = re.compile(r"(?:HTTP status|status code)[: ]+(\d{3})|: (\d{3}) \(")
 WORDS = {
     401: ("unauthorized", "authentication required"),
     403: ("denied", "forbidden"),
@@ -42,8 +44,20 @@ class Skopeo:
     def push(self, layout: Layout, digest: str, target: Reference) -> None:
         """Copy a manifest with all below it; what the registry has already is not sent again.
 
-        Raises Refused or Trouble where the registry does not take it.
+        Tried again where the registry stumbles. Raises Refused or Trouble where it does not take it.
         """
+        for left in range(ATTEMPTS - 1, -1, -1):
+            said = self._run(layout, digest, target)
+            if said is None:
+                return
+            error = failure(said, target)
+            lasting = isinstance(error, Refused) and error.status < 500
+            if lasting or not left:
+                raise error
+            time.sleep(1)
+
+    def _run(self, layout: Layout, digest: str, target: Reference) -> str | None:
+        """Run skopeo once; return what it said where it failed."""
         with tempfile.TemporaryDirectory(prefix="stackyard-load-") as scratch:
             folder = Path(scratch)
             view = folder / "view"
@@ -52,7 +66,7 @@ class Skopeo:
             tagless = Reference(target.host, target.path, target.tag)
             where = str(tagless) if target.tag else str(target)
             command = [*self.command, "--insecure-policy", "copy", "--quiet", *options]
-            command += ["--preserve-digests", "--retry-times", "3", f"dir:{view}"]
+            command += ["--preserve-digests", f"dir:{view}"]
             done = subprocess.run(
                 [*command, f"docker://{where}"],
                 env={**os.environ, "TMPDIR": scratch},
@@ -61,8 +75,7 @@ class Skopeo:
                 check=False,
                 preexec_fn=_die_with_parent,
             )
-        if done.returncode:
-            raise failure(done.stderr, target)
+        return done.stderr or "it said nothing" if done.returncode else None
 
     def _options(self, folder: Path) -> list[str]:
         """Return the options of access; the password is in a file that only this run sees."""
@@ -107,7 +120,7 @@ def failure(said: str, target: Reference) -> Trouble:
     last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
     message = re.sub(r'^.*?msg="?', "", last).rstrip('"')
     found = STATUS.search(said)
-    status = int(found[1]) if found else 0
+    status = int(found[1] or found[2]) if found else 0
     if not status:
         lower = said.lower()
         status = next((s for s, words in WORDS.items() if any(w in lower for w in words)), 0)
