@@ -44,7 +44,7 @@ class Skopeo:
     def push(self, layout: Layout, digest: str, target: Reference) -> None:
         """Copy a manifest with all below it; what the registry has already is not sent again.
 
-        Tried again where the registry stumbles. Raises Refused or Trouble where it does not take it.
+        Tried again where the registry stumbles. Raises Refused or Trouble where it takes it not.
         """
         for left in range(ATTEMPTS - 1, -1, -1):
             said = self._run(layout, digest, target)
