@@ -52,7 +52,8 @@ def collisions(items: list[Item]) -> list[str]:
     lines = []
     for item in items:
         place = place_of(item, registry)
-        other = found.setdefault(f"{place.path}:{place.tag or place.digest}", item)
+        name = f"{place.path}:{place.tag or place.digest}"
+        other = found.setdefault(name, item)
         if other.reference != item.reference and other.digest != item.digest:
-            lines.append(f"{other.reference} and {item.reference} would both be {place.path}")
+            lines.append(f"{other.reference} and {item.reference} would both be {name}")
     return lines

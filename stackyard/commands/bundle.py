@@ -17,8 +17,8 @@ from stackyard.bundle.create import create as make_bundle
 from stackyard.bundle.inventory import inventory
 from stackyard.bundle.load import Delivery, check
 from stackyard.bundle.load import load as load_bundle
-from stackyard.bundle.lock import UNRESOLVED, Lock, changes, read_lock, write_lock
-from stackyard.bundle.places import registry_of
+from stackyard.bundle.lock import PUSHED, UNRESOLVED, Lock, changes, read_lock, write_lock
+from stackyard.bundle.places import collisions, registry_of
 from stackyard.bundle.registry import Access
 from stackyard.bundle.resolve import Sources, built_tags, resolve
 from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
@@ -181,6 +181,9 @@ def lock(
         sources = sources_of(built, mirror, models, chart, authfile, ca)
         with closing(sources), Stages().stage("Asking the registries") as tell:
             found, problems = resolve(found, sources, tell)
+    double = collisions(found.of(*PUSHED))
+    if double:
+        raise Trouble("\n".join(double), "give one of them another tag; a site has one registry")
     write_lock(path, found)
     for line in changes(known, found):
         out().print(line, markup=False)

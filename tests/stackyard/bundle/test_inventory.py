@@ -15,7 +15,7 @@ def listed(folder: Path, name: str, **options: tuple[str, ...]) -> Lock:
 
 def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> None:
     text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
-    (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("preinstalled: driver\n", ""))
+    (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("      preinstalled: driver\n", ""))
 
     found = listed(tmp_path, "onprem", systems=("ubuntu24.04",))
 

@@ -18,6 +18,7 @@ from stackyard.bundle.lock import (
 from stackyard.bundle.places import collisions, place_of, registry_of
 from stackyard.errors import Trouble
 
+OWN = "stackyard.invalid/stackyard"
 DIGEST = "sha256:" + "a" * 64
 
 
