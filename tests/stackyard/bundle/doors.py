@@ -97,7 +97,13 @@ class TokenDouble(_Server):
             kind, name, actions = scope.split(":")
             access.append({"type": kind, "name": name, "actions": actions.split(",")})
         head = {"typ": "JWT", "alg": "ES256", "x5c": [chain]}
-        told = {"iss": "double", "sub": USER, "aud": "site", "jti": str(now), "access": access}
+        told: dict[str, Any] = {
+            "iss": "double",
+            "sub": USER,
+            "aud": "site",
+            "jti": str(now),
+            "access": access,
+        }
         told |= {"iat": now - 60, "nbf": now - 60, "exp": now + 600}
         text = f"{_coded(json.dumps(head).encode())}.{_coded(json.dumps(told).encode())}"
         r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))

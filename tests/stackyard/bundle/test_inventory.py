@@ -9,15 +9,15 @@ from stackyard.project import PACKAGE, Stack
 EXAMPLES = PACKAGE / "examples"
 
 
-def listed(folder: Path, name: str, **options: tuple[str, ...]) -> Lock:
-    return inventory(Stack(name, folder), python="3.11", **options)
+def listed(folder: Path, name: str, *systems: str) -> Lock:
+    return inventory(Stack(name, folder), python="3.11", systems=systems)
 
 
 def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> None:
     text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
     (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("      preinstalled: driver\n", ""))
 
-    found = listed(tmp_path, "onprem", systems=("ubuntu24.04",))
+    found = listed(tmp_path, "onprem", "ubuntu24.04")
 
     keys = {item.key for item in found.items}
     assert {
