@@ -60,6 +60,7 @@ class TokenDouble(_Server):
         make_certificate(folder)
         key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
+        signer: ec.EllipticCurvePrivateKey = key
         certificate = x509.load_pem_x509_certificate((folder / "server.crt").read_bytes())
         chain = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
         double = self
@@ -76,7 +77,7 @@ class TokenDouble(_Server):
                     self.end_headers()
                     return
                 asked = parse_qs(urlsplit(self.path).query)
-                body = json.dumps({"token": double.token(key, chain, asked.get("scope", []))})
+                body = json.dumps({"token": double.token(signer, chain, asked.get("scope", []))})
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
