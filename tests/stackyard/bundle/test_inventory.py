@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from stackyard.bundle.inventory import inventory, named_images
+from stackyard.bundle.inventory import inventory
 from stackyard.bundle.lock import Lock, changes
+from stackyard.bundle.naming import named_images
 from stackyard.project import PACKAGE, Stack
 
 EXAMPLES = PACKAGE / "examples"
