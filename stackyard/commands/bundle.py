@@ -196,7 +196,7 @@ def lock(
     if double:
         raise Trouble("\n".join(double), "give one of them another tag; a site has one registry")
     write_lock(path, found)
-    for line in changes(known, found):
+    for line in changes(known, found) if known else ():  # all of a first lock is new
         out().print(line, markup=False)
     out().print(f"{path}: {len(found.items)} items, {len(found.unresolved)} {UNRESOLVED}")
     for problem in problems:
