@@ -25,7 +25,8 @@ def releases(resources: Iterable[Json]) -> Iterator[tuple[Item, Json]]:
             continue
         inputs = each["inputs"]
         chart, version = str(inputs["chart"]), inputs.get("version")
-        repository = (inputs.get("repositoryOpts") or {}).get("repo")
+        options = inputs.get("repositoryOpts") or {}  # a text where a password masks all of it
+        repository = options.get("repo") if isinstance(options, dict) else None
         reference = f"{repository}/{chart}" if repository else chart
         yield (
             Item(
