@@ -27,7 +27,11 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, place)
     shutil.copy2(root / recipe.dockerfile, target / "Dockerfile")
-    _install(recipe.group, target, root)
+    if recipe.group is not None:
+        _install(recipe.group, target, root)
+    for program in recipe.programs:
+        (target / "programs").mkdir(exist_ok=True)
+        shutil.copy2(find_program(program), target / "programs" / program)
     if recipe.weights:
         run(
             *(sys.executable, "-m", "local.models.weights", target / "weights"),
@@ -74,6 +78,15 @@ def _install(group: str, target: Path, root: Path) -> None:
         hint=PACKAGES_HINT,
     )
     wanted.unlink()
+
+
+def find_program(name: str) -> str:
+    """Return a program that goes into an image."""
+    found = shutil.which(name)
+    if found is None:
+        message = f"{name} is not on PATH; an image of this stack has it inside"
+        raise Trouble(message, "make tools, or through our command: stackyard up")
+    return found
 
 
 def find_uv() -> str:
