@@ -11,6 +11,7 @@ import typer
 from stackyard.commands import (
     accept,
     ask,
+    bundle,
     doctor,
     down,
     eval,
@@ -74,3 +75,7 @@ for verb in (
     shell.tools,
 ):
     app.command(verb.__name__)(explained(verb))
+
+for name, part in bundle.VERBS.items():
+    bundle.app.command(name)(explained(part))
+app.add_typer(bundle.app, name="bundle")
