@@ -32,7 +32,7 @@ from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scope import Scope
 from infra.exports import inventory, service_url
-from infra.lock import OWN, Lock
+from infra.lock import MODELS, OWN, Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
 from infra.models.nim import NimPlace
@@ -42,15 +42,18 @@ from infra.schema import Settings
 from infra.settings import Secrets, load_ca, load_lock, load_secrets, load_settings
 
 
-def deploy() -> None:
-    """Deploy the selected stack."""
-    settings = load_settings(pulumi.get_stack())
+def deploy(*, listing: bool = False) -> None:
+    """Deploy the selected stack.
+
+    `listing`: to see what it needs, before a bundle's lock says which digest each part has.
+    """
+    settings = load_settings(pulumi.get_stack(), listing=listing)
     secrets = load_secrets()
     # what this machine lacks says nothing about a cluster elsewhere
     machine = load_machine() if settings.cluster.kind == "local" else Machine()
     mirror = mirror_of(settings, pulumi.get_stack())
     target = target_of(settings)
-    lock = load_lock(settings)
+    lock = Lock() if listing else load_lock(settings)
     catalog = build_catalog(
         machine,
         mirror,
@@ -59,7 +62,9 @@ def deploy() -> None:
         digests=lock.digests,
     )
     cluster = build_cluster(settings, catalog, machine)
-    given = Given(settings, secrets, lock, load_ca(settings))
+    given = Given(
+        settings, secrets, lock, load_ca(settings), sealed=settings.airgapped and not listing
+    )
     Stack(given, catalog, cluster).deploy()
 
 
@@ -81,6 +86,7 @@ class Given:
     secrets: Secrets
     lock: Lock
     ca: str | None  # text of the private authorities
+    sealed: bool  # everything is in the registry
 
 
 class Stack:
@@ -235,14 +241,19 @@ class Stack:
 
     def _downloads(self, role: str) -> bool:
         """Tell whether a role's files come from NVIDIA."""
-        settings = self.settings.models.role(role)
-        return not settings.preloaded and settings.artefact is None
+        return not self.settings.models.role(role).preloaded and role not in self._artefacts()
 
     def _artefacts(self) -> dict[str, str]:
         """Return role and reference of the model files in the private registry."""
-        registry = self.cluster.registry
-        given = {role: self.settings.models.role(role).artefact for role in self.catalog.nim}
-        return {role: rewrite(named, registry) for role, named in given.items() if named}
+        found: dict[str, str] = {}
+        for role in self.catalog.nim:
+            settings = self.settings.models.role(role)
+            if settings.artefact is not None:
+                found[role] = rewrite(settings.artefact, self.cluster.registry)
+            elif self.settings.airgapped and not settings.preloaded:
+                locked = self.given.lock.models.get(role, f"{MODELS}{role}")
+                found[role] = rewrite(locked, self.cluster.registry)
+        return found
 
     def _gpu_operator(self) -> list[pulumi.Resource]:
         """Return what makes GPUs usable; nothing where an operator is adopted or not wanted."""
@@ -257,6 +268,7 @@ class Stack:
             credentials=self._credentials() if self.settings.registry.mirrored else None,
             ca=self.given.ca,
             ca_file=self.settings.registry.ca,
+            charts=self.cluster.registry if self.given.sealed else None,
             after=self.copies,
         )
         return [GpuOperator("gpu-operator", args, self.opts).release]

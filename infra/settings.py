@@ -34,8 +34,11 @@ class Secrets:
         return self.values.get(name)
 
 
-def load_settings(stack: str) -> Settings:
-    """Return the stack's settings, or stop with every problem listed at once."""
+def load_settings(stack: str, *, listing: bool = False) -> Settings:
+    """Return the stack's settings, or stop with every problem listed at once.
+
+    `listing`: for what is asked before there is a lock, so none is missed.
+    """
     given = _given()
     encrypted = [key.removeprefix(f"{PROJECT}:") for key in get_config_secret_keys_env()]
     exposed = set(_set_secrets(given)) - set(encrypted)
@@ -51,7 +54,7 @@ def load_settings(stack: str) -> Settings:
     else:
         secrets = frozenset(_set_secrets(given))
         problems += wrong_together(settings, secrets)
-        lock, unread = _lock_of(settings)
+        lock, unread = (None, []) if listing else _lock_of(settings)
         problems += [*unread, *sealing_problems(settings, secrets, lock)]
     if settings is None or problems:
         listed = "\n".join(f"  {problem}" for problem in problems)

@@ -38,7 +38,7 @@ RECIPES = {
         ),
         Recipe(
             *("importer", "infra/images/importer/Dockerfile"),
-            *(("infra/images/importer/import.sh",), None),
+            *(("infra/images/importer/import_model.py",), None),
             programs=("oras",),
         ),
     )

@@ -24,8 +24,13 @@ TELEMETRY = re.compile(r"TELEMETRY|USAGE_STATS|OTEL_EXPORTER|SENTRY|ANALYTICS")
 INBOUND = ("app.url",)
 
 
-def sealing_problems(settings: Settings, secrets: frozenset[str], lock: Lock) -> Iterable[str]:
-    """Return a problem for each thing that a sealed stack would let out."""
+def sealing_problems(
+    settings: Settings, secrets: frozenset[str], lock: Lock | None
+) -> Iterable[str]:
+    """Return a problem for each thing that a sealed stack would let out.
+
+    Without a lock, only digests are not asked for.
+    """
     yield from _files(settings)
     if not settings.airgapped:
         if settings.network.allowed:
@@ -40,8 +45,9 @@ def sealing_problems(settings: Settings, secrets: frozenset[str], lock: Lock) ->
         yield from _model(settings, role, allowed)
     yield from _addresses(settings, allowed)
     yield from _keys(settings, secrets)
-    yield from _operator(settings, allowed)
-    yield from _unpinned(settings, lock)
+    yield from _operator(settings)
+    if lock is not None:
+        yield from _unpinned(settings, lock)
 
 
 def _files(settings: Settings) -> Iterator[str]:
@@ -88,22 +94,27 @@ def _model(settings: Settings, name: str, allowed: AllowList) -> Iterator[str]:
         yield from _hosted(role, where, allowed)
     if kind != "nim":
         return
-    if not role.preloaded and role.artefact is None:
-        yield (
-            f"{PROJECT}:{where}: downloads its files from NVIDIA; name them in the registry, or "
-            f"fill the volume yourself ({where}.preloaded)\n"
-            f"{hint(f'{where}.artefact', 'models/NAME:TAG@sha256:...')}"
-        )
     if role.profile is None:
         yield (
             f"{PROJECT}:{where}.profile: is not set; unpinned, a NIM may choose a profile whose "
             f"files are not there\n{hint(f'{where}.profile', 'ID')}"
         )
     if role.artefact is not None:
-        yield from _artefact(settings, role.artefact, where, allowed)
+        yield from _artefact(role.artefact, where)
+    host = (settings.registry.host or "").partition(":")[0]
+    if not role.preloaded and _is_name(host) and not allowed.ranges:
+        yield (
+            f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
+            f"names, and the files of {where} are pulled from '{host}'\n"
+            f"{hint('network.allowed[0]', '10.0.0.10/32')}"
+        )
 
 
-def _artefact(settings: Settings, artefact: str, where: str, allowed: AllowList) -> Iterator[str]:
+def _is_name(host: str) -> bool:
+    return bool(host) and not host.replace(".", "").isdigit()
+
+
+def _artefact(artefact: str, where: str) -> Iterator[str]:
     try:
         pinned = parse(artefact).digest is not None
     except ValueError as error:
@@ -113,13 +124,6 @@ def _artefact(settings: Settings, artefact: str, where: str, allowed: AllowList)
         yield (
             f"{_is(f'{where}.artefact', artefact)}; it needs a digest\n"
             f"{hint(f'{where}.artefact', f'{artefact}@sha256:...')}"
-        )
-    host = (settings.registry.host or "").partition(":")[0]
-    if host and not allowed.ranges and not host.replace(".", "").isdigit():
-        yield (
-            f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
-            f"names, and {where}.artefact is pulled from '{host}'\n"
-            f"{hint('network.allowed[0]', '10.0.0.10/32')}"
         )
 
 
@@ -131,7 +135,7 @@ def _hosted(role: ModelSettings, where: str, allowed: AllowList) -> Iterator[str
         )
         return
     for _, host, _ in addresses(role.url):
-        named = not host.replace(".", "").isdigit() and not host.endswith((".svc", ".local"))
+        named = _is_name(host) and not host.endswith((".svc", ".local"))
         if named and allowed.allows(host) and not allowed.ranges:
             yield (
                 f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
@@ -184,16 +188,10 @@ def _keys(settings: Settings, secrets: frozenset[str]) -> Iterator[str]:
                 yield f"{where}: is '{value}', which turns telemetry on\n{remove}"
 
 
-def _operator(settings: Settings, allowed: AllowList) -> Iterator[str]:
+def _operator(settings: Settings) -> Iterator[str]:
     operator = settings.gpu_operator
     if operator_mode(settings) != "install":
         return
-    if operator.chart is None:
-        host = settings.registry.host or "HOST"
-        yield (
-            f"{PROJECT}:gpuOperator.chart: is not set, so the chart comes from NVIDIA\n"
-            f"{hint('gpuOperator.chart', f'oci://{host}/charts/gpu-operator')}"
-        )
     target = target_of(settings)
     if target is not None and target.driver and operator.driver_packages is None:
         yield (
@@ -216,6 +214,12 @@ def _unpinned(settings: Settings, lock: Lock) -> Iterator[str]:
                 f"{PROJECT}:{name}: '{image}' has no digest, here or in registry.lock\n"
                 f"{_lock_hint(settings)}"
             )
+    for role in downloads(settings):
+        if role not in lock.models and settings.models.role(role).artefact is None:
+            yield (
+                f"{PROJECT}:registry.lock: has no files for models.{role}; name an artefact, or "
+                f"fill the volume yourself and set models.{role}.preloaded\n{_lock_hint(settings)}"
+            )
     for recipe in own(settings):
         if recipe not in lock.own:
             yield (
@@ -235,15 +239,19 @@ def wanted(settings: Settings) -> dict[str, str]:
     }
 
 
+def downloads(settings: Settings) -> list[str]:
+    """Return the roles whose files an importer pulls."""
+    return [role for role in nim_images(settings) if not settings.models.role(role).preloaded]
+
+
 def own(settings: Settings) -> list[str]:
     """Return the recipes of the images of ours that the cluster pulls."""
     models = settings.models
     kinds = {models.kind_of(models.role(role)) for role in ROLES}
-    artefacts = any(models.role(role).artefact for role in ROLES)
     return [
         "app",
         *(["models"] if "local" in kinds else []),
-        *(["importer"] if artefacts else []),
+        *(["importer"] if downloads(settings) else []),
     ]
 
 

@@ -14,6 +14,7 @@ Json = dict[str, Any]
 UNKNOWN = "unknown"  # in place of an encrypted value: no passphrase is asked for
 # secrets that a stack may leave to its user; with the setting that makes them wanted
 WANTED = {"ngcApiKey": "nim", "nvidiaApiKey": "hosted"}
+FILES = {"ca", "lock"}  # settings of the registry that name a file beside the stack's own
 SECRETS = (
     "ngcApiKey",
     "nvidiaApiKey",
@@ -26,16 +27,24 @@ SECRETS = (
 )
 
 
-def evaluate(stack: Stack) -> Json:
+def evaluate(stack: Stack, *, listing: bool = True) -> Json:
     """Return {"resources": [{type, name, inputs}], "exports"} of a stack.
 
+    `listing`: what it needs, before a lock exists; without, what would be deployed.
     Raises Trouble with the program's own words where the settings are wrong.
     """
     with tempfile.TemporaryDirectory() as scratch:
         settings, secrets = _given(stack, Path(scratch))
         done = subprocess.run(
             [sys.executable, "-m", "infra.evaluation"],
-            input=json.dumps({"stack": stack.name, "settings": settings, "secrets": secrets}),
+            input=json.dumps(
+                {
+                    "stack": stack.name,
+                    "settings": settings,
+                    "secrets": secrets,
+                    "listing": listing,
+                }
+            ),
             cwd=PACKAGE,
             capture_output=True,
             text=True,
@@ -72,8 +81,12 @@ def _given(stack: Stack, scratch: Path) -> tuple[Json, dict[str, str]]:
         text = json.dumps(settings.get("models", {}))
         secrets |= {name: UNKNOWN for name, kind in WANTED.items() if f'"{kind}"' in text}
     registry = settings.get("registry")
-    if isinstance(registry, dict) and registry.get("username"):
-        secrets["registryPassword"] = UNKNOWN
+    if isinstance(registry, dict):
+        if registry.get("username"):
+            secrets["registryPassword"] = UNKNOWN
+        # the program runs in another folder
+        files = {name: stack.project / str(registry[name]) for name in FILES & registry.keys()}
+        settings["registry"] = {**registry, **{name: str(path) for name, path in files.items()}}
     return settings, secrets
 
 
