@@ -10,6 +10,7 @@ import typer
 
 from stackyard.commands import (
     accept,
+    airgap,
     ask,
     bundle,
     doctor,
@@ -76,6 +77,10 @@ for verb in (
 ):
     app.command(verb.__name__)(explained(verb))
 
-for name, part in bundle.VERBS.items():
-    bundle.app.command(name)(explained(part))
-app.add_typer(bundle.app, name="bundle")
+for group, verbs, noun in (
+    (bundle.app, bundle.VERBS, "bundle"),
+    (airgap.app, airgap.VERBS, "airgap"),
+):
+    for name, part in verbs.items():
+        group.command(name)(explained(part))
+    app.add_typer(group, name=noun)
