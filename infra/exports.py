@@ -23,7 +23,7 @@ def service_url(
 def inventory(
     built: Mapping[str, pulumi.Output[str]], catalog: Catalog, *, with_machine: bool
 ) -> pulumi.Output[list[dict[str, str | None]]]:
-    """Return name, reference, digest (None: only a tag is known) and public source of every image."""
+    """Return name, reference, digest (None: a tag only) and public source of every image."""
     named: dict[str, pulumi.Input[str]] = {**built, **catalog.third_party}
     if with_machine:
         named |= {"kind-node": catalog.kind_node, "registry": catalog.registry}

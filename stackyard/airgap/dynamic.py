@@ -54,21 +54,25 @@ class Tried:
         return f"{self.pod}: " + "; ".join(f"{key} {value}" for key, value in self.said.items())
 
 
-def prove(stack: Stack, outside: str | None, name: str | None) -> list[Check]:
-    """Return the checks of a running stack; `outside` is ADDRESS:PORT, `name` a host name."""
+def prove(
+    stack: Stack, outside: str | None, name: str | None, control: str | None = None
+) -> list[Check]:
+    """Return the checks of a running stack; `outside` is ADDRESS:PORT, `name` a host name.
+
+    `control` is NAMESPACE/POD of a pod with Python that reaches it, in place of one made here.
+    """
     address, port = _parts(outside)
     cluster = _Cluster(stack)
     arguments = [address, str(port), name or ""]
-    control: Tried | None = None
-    with cluster.control() as pod:
-        control = cluster.tried(pod, f"{NAME}-{stack.name}", "beside it", arguments)
+    with cluster.control(control) as (namespace, pod):
+        beside = cluster.tried(pod, namespace, "beside it", arguments)
     tried = []
     for namespace in (stack.app_namespace, stack.models_namespace):
         if cluster.has(namespace):
             with cluster.probe(namespace) as pod:
                 tried.append(cluster.tried(pod, namespace, f"a pod in {namespace}", arguments))
     tried.append(cluster.tried("deployment/rag", stack.app_namespace, "the app", arguments))
-    return [*_by_address(control, tried, outside), *_by_name(control, tried, name)]
+    return [*_by_address(beside, tried, outside), *_by_name(beside, tried, name)]
 
 
 def _by_address(control: Tried, tried: list[Tried], outside: str | None) -> Iterator[Check]:
@@ -135,8 +139,12 @@ class _Cluster:
         return Tried(told, said)
 
     @contextmanager
-    def control(self) -> Iterator[str]:
-        """Make a pod beside the stack, in a namespace without policies."""
+    def control(self, given: str | None) -> Iterator[tuple[str, str]]:
+        """Make a pod beside the stack, in a namespace without policies, unless one is given."""
+        if given is not None:
+            namespace, _, pod = given.partition("/")
+            yield namespace, pod
+            return
         namespace = f"{NAME}-{self.stack.name}"
         labels = {"app.kubernetes.io/part-of": "stackyard"}
         meta = {"name": namespace, "labels": labels}
@@ -152,7 +160,7 @@ class _Cluster:
         try:
             self._apply(made)
             with self.probe(namespace) as pod:
-                yield pod
+                yield namespace, pod
         finally:
             self._kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 

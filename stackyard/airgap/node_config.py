@@ -54,7 +54,7 @@ def registries_yaml(
         access["auth"] = {"username": username, "password": "PASSWORD"}
     if ca:
         access["tls"] = {"ca_file": CA}
-    mirrors = {host: mirror for host in (*hosts, "*")}
+    mirrors = dict.fromkeys((*hosts, "*"), mirror)
     # the registry's own names are whole already
     mirrors = {registry: {"endpoint": [f"https://{registry}"]}, **mirrors}
     return json.dumps({"mirrors": mirrors, "configs": {registry: access}}, indent=2) + "\n"

@@ -128,7 +128,7 @@ def _hosts(parts: Sequence[Part], place: Place) -> Check:
     )
     return checked(
         "hosts",
-        "Is every host in a variable, argument, configuration or Service in the cluster or allowed?",
+        "Is every host in a variable, argument, configuration or Service inside or allowed?",
         [f"{len(parts)} objects read"],
         leaks,
     )
@@ -259,9 +259,11 @@ def _charts(parts: Sequence[Part], charts: Mapping[str, Sequence[Json]], place: 
     def leaks() -> Iterator[Leak]:
         for part in releases:
             chart = str(part.value["chart"])
-            repository = (part.value.get("repositoryOpts") or {}).get("repo")
-            if repository is not None:
-                yield Leak(part.name, f"chart {chart} comes from {repository}")
+            options = part.value.get("repositoryOpts") or {}
+            if isinstance(options, dict) and options.get("repo"):
+                yield Leak(part.name, f"chart {chart} comes from {options['repo']}")
+            elif not isinstance(options, dict) and "://" not in chart:
+                yield Leak(part.name, f"chart {chart} comes from a repository with a password")
             elif "://" in chart and not chart.startswith(f"oci://{place.host}/"):
                 yield Leak(part.name, f"chart {chart} is not in {place.host}")
 

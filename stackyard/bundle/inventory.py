@@ -86,7 +86,8 @@ def charts(resources: Iterable[Json]) -> Iterator[Item]:
             continue
         inputs = each["inputs"]
         chart, version = str(inputs["chart"]), inputs.get("version")
-        repository = (inputs.get("repositoryOpts") or {}).get("repo")
+        options = inputs.get("repositoryOpts") or {}  # a text where a password masks all of it
+        repository = options.get("repo") if isinstance(options, dict) else None
         reference = f"{repository}/{chart}" if repository else chart
         yield Item(
             kind="chart",

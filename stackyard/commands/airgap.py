@@ -39,6 +39,10 @@ def verify(
     outside_name: Annotated[
         str | None, typer.Option("--outside-name", help="A name that others resolve.")
     ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option("--control", help="NAMESPACE/POD that reaches it, in place of one made here."),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--report", help="Write airgap.json and airgap.html there.")
     ] = None,
@@ -48,7 +52,7 @@ def verify(
     meant = find(stack)
     checks = examine(meant, {_chart_name(path): path for path in chart or ()})
     if outside is not None or outside_name is not None:
-        checks += prove(meant, outside, outside_name)
+        checks += prove(meant, outside, outside_name, control)
     made = report.as_json(meant.name, _settings_of(meant), checks)
     written = report.write(folder, made) if folder is not None else []
     if as_json:
