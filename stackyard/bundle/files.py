@@ -52,6 +52,7 @@ def tool_items(*, local: bool, aws: bool) -> Iterator[Item]:
                 reference=f"{name}@{tool.version}",
                 source="tools",
             )
+    yield Item(kind="tool", name="skopeo", reference="skopeo", source="tools")
     packages = {each["name"]: each["version"] for each in _packages(PACKAGE / "uv.lock")}
     for plugin in ("kubernetes", *(("aws",) if aws else ())):
         yield Item(

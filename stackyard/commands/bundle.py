@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +11,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stackyard.bundle import signing, splitting
+from stackyard.bundle.create import Order
+from stackyard.bundle.create import create as make_bundle
 from stackyard.bundle.inventory import inventory
-from stackyard.bundle.lock import UNRESOLVED, Lock, read_lock
+from stackyard.bundle.load import Delivery, check
+from stackyard.bundle.load import load as load_bundle
+from stackyard.bundle.lock import PUSHED, UNRESOLVED, Lock, changes, read_lock, write_lock
+from stackyard.bundle.places import collisions, registry_of
+from stackyard.bundle.registry import Access
+from stackyard.bundle.resolve import Sources, built_tags, resolve
+from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
-from stackyard.progress import out
+from stackyard.progress import Stages, out
 from stackyard.project import Stack, find
 
 LOCK = "bundle.lock"
@@ -114,4 +125,298 @@ def in_units(size: int | None) -> str:
     return f"{size} B"
 
 
-VERBS = {"list": list_}
+Built = Annotated[
+    str | None,
+    typer.Option("--built", help="HOST/PREFIX of the registry that our own images were pushed to."),
+]
+Mirror = Annotated[
+    str | None,
+    typer.Option("--mirror", help="HOST/PREFIX to fetch from in place of the public registries."),
+]
+Models = Annotated[
+    Path | None, typer.Option("--models", help="A folder with the model files of each role.")
+]
+Authfile = Annotated[
+    Path | None,
+    typer.Option("--authfile", help="Keys of the registries, as `docker login` keeps them."),
+]
+Ca = Annotated[Path | None, typer.Option("--ca", help="Certificate of the registry's CA, PEM.")]
+Charts = Annotated[
+    list[str] | None, typer.Option("--chart", help="NAME=FILE: a chart's archive at hand.")
+]
+Username = Annotated[str | None, typer.Option("--username", help="Who pushes and reads.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", help="A file with the bare password.")
+]
+Plain = Annotated[bool, typer.Option("--plain-http", help="The registry has no TLS.")]
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="A file with the key's passphrase.")
+]
+RegistryName = Annotated[str, typer.Option("--registry", help="HOST[:PORT][/PREFIX]")]
+
+
+def lock(
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    python: Python = None,
+    system: System = None,
+    built: Built = None,
+    mirror: Mirror = None,
+    models: Models = None,
+    chart: Charts = None,
+    authfile: Authfile = None,
+    ca: Ca = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nobody: new items stay unresolved.")
+    ] = False,
+) -> None:
+    """Find every digest at its registry, write bundle.lock, and print what changed in it."""
+    meant = stack_of(stack, settings)
+    path = lock or meant.project / LOCK
+    known = known_lock(path)
+    found = inventory_of(meant, known, python, system)
+    problems: list[str] = []
+    if not offline:
+        sources = sources_of(built, mirror, models, chart, authfile, ca)
+        with closing(sources), Stages().stage("Asking the registries") as tell:
+            found, problems = resolve(found, sources, tell)
+    double = collisions(found.of(*PUSHED))
+    if double:
+        raise Trouble("\n".join(double), "give one of them another tag; a site has one registry")
+    write_lock(path, found)
+    for line in changes(known, found):
+        out().print(line, markup=False)
+    out().print(f"{path}: {len(found.items)} items, {len(found.unresolved)} {UNRESOLVED}")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if found.unresolved and is_sealed(meant) and not offline:
+        names = ", ".join(item.key for item in found.unresolved)
+        message = f"airgapped is true, and no digest is known for {names}"
+        raise Trouble(message, "correct what is said above, then: stackyard bundle lock")
+
+
+def create(
+    target: Annotated[Path, typer.Option("-o", "--output", help="The folder of the bundle.")],
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The private key, PEM.")] = None,
+    passphrase_file: PassphraseFile = None,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", help="A lock that the site has: only what is new travels."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="KIND:NAME that is to be left out.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Also cut it into parts of this size: 4.7G.")
+    ] = None,
+    built: Built = None,
+    mirror: Mirror = None,
+    models: Models = None,
+    chart: Charts = None,
+    authfile: Authfile = None,
+    ca: Ca = None,
+    no_sbom: Annotated[
+        bool, typer.Option("--no-sbom", help="Do not list the software in the images.")
+    ] = False,
+) -> None:
+    """Fetch what the lock says into a folder, list its software, sign it; again: what is new."""
+    meant = stack_of(stack, settings)
+    size = splitting.size_of(split) if split else None
+    sources = sources_of(built, mirror, models, chart, authfile, ca)
+    order = Order(
+        lock=read_lock(lock or meant.project / LOCK),
+        folder=target,
+        sources=sources,
+        key=signing.read_private_key(key, secret_in(passphrase_file)) if key else None,
+        since=read_lock(since) if since else None,
+        left_out=without or (),
+        software_lists=not no_sbom,
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    stages = Stages()
+    with closing(sources), stages.stage("Making the bundle") as tell:
+        made, moved = make_bundle(order, tell)
+    total = sum(file.size for file in made.files.values())
+    out().print(
+        f"{target}: {in_units(total)} in {len(made.files)} files, {moved.blobs} fetched anew "
+        f"({in_units(moved.bytes)}), {stages.seconds['Making the bundle']:.1f} s"
+    )
+    if size is not None:
+        with stages.stage("Cutting it into parts") as tell:
+            parts = splitting.split(target, size, tell)
+        out().print(f"{parts[0].parent}: {len(parts)} parts")
+    if key is None:
+        out().print(
+            "not signed; a load refuses it. Sign it: cosign sign-blob --tlog-upload=false --key "
+            f"cosign.key --output-signature {target}/bundle.json.sig {target}/bundle.json",
+            markup=False,
+        )
+
+
+def load(
+    folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    registry: RegistryName,
+    key: Annotated[Path, typer.Option("--key", help="The public key of whoever made it, PEM.")],
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Ca = None,
+    plain_http: Plain = False,
+    older: Annotated[
+        bool, typer.Option("--older", help="Load it though the site has a newer one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle, push what the registry lacks, and read every manifest again."""
+    place = registry_of(registry)
+    delivery = Delivery(
+        folder=folder,
+        place=place,
+        access=access_of(place.host, username, password_file, ca, plain=plain_http),
+        key=signing.read_public_key(key),
+        older=older,
+    )
+    with Stages().stage("Loading the bundle") as tell:
+        done = load_bundle(delivery, tell)
+    if as_json:
+        print(json.dumps(done.told(), indent=2))
+        return
+    out().print(
+        f"{registry} has the bundle of stack {done.manifest.stack} of {done.manifest.made}: "
+        f"{len(done.pushed)} items pushed ({in_units(done.bytes)}), all read again and equal; "
+        f"checked {done.checked_seconds:.1f} s, pushed {done.pushed_seconds:.1f} s, "
+        f"read {done.read_seconds:.1f} s"
+    )
+
+
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder: signature and checksums.")
+    ] = None,
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The public key, PEM.")] = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="HOST[:PORT][/PREFIX] to compare with.")
+    ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Compare with the images that the nodes hold.")
+    ] = False,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Ca = None,
+    plain_http: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a folder with its signature, or the lock with a registry and with the nodes."""
+    found: list[Difference] = []
+    checked = []
+    if folder is not None:
+        if key is None:
+            message = "--key is not given: the public key by which a bundle is checked"
+            raise Trouble(message, f"stackyard bundle verify {folder} --key cosign.pub")
+        made = check(folder, signing.read_public_key(key))
+        checked.append(f"{folder}: {len(made.files)} files as signed, made {made.made}")
+    if registry is not None or cluster:
+        meant = stack_of(stack, settings)
+        locked = read_lock(lock or meant.project / LOCK)
+        if registry is not None:
+            place = registry_of(registry)
+            access = access_of(place.host, username, password_file, ca, plain=plain_http)
+            found += verify_registry(locked, place, access)
+            checked.append(f"registry {registry}")
+        if cluster:
+            found += verify_cluster(locked, meant)
+            checked.append(f"the nodes of stack {meant.name}")
+    if not checked:
+        message = "nothing to verify: no folder, no --registry and no --cluster"
+        raise Trouble(message, "stackyard bundle verify --cluster")
+    if as_json:
+        print(json.dumps({"checked": checked, "differences": [d.told() for d in found]}, indent=2))
+    else:
+        for line in checked:
+            out().print(f"checked {line}", markup=False)
+        for difference in found:
+            out().print(f"{difference.where}: {difference.what}", markup=False)
+        out().print(f"{sum(d.fails for d in found)} differences that matter")
+    if any(difference.fails for difference in found):
+        raise typer.Exit(1)
+
+
+def key(
+    target: Annotated[Path, typer.Option("-o", "--output", help="The folder of the two files.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make the key pair that bundles are signed with: bundle.key stays, cosign.pub is given out."""
+    private, public = signing.make_key_pair(target, secret_in(passphrase_file))
+    out().print(f"{private} signs and stays with you; {public} is what the site checks with")
+
+
+def sources_of(
+    built: str | None,
+    mirror: str | None,
+    models: Path | None,
+    chart: list[str] | None,
+    authfile: Path | None,
+    ca: Path | None,
+) -> Sources:
+    """Return where the connected side fetches from."""
+    at_hand = {}
+    for each in chart or ():
+        name, equals, file = each.partition("=")
+        if not equals or not Path(file).is_file():
+            message = f"--chart is {each!r}: it must be NAME=FILE with a file that is there"
+            raise Trouble(message, "--chart gpu-operator=./gpu-operator-v26.7.0.tgz")
+        at_hand[name] = Path(file)
+    return Sources(
+        mirror=registry_of(mirror) if mirror else None,
+        built=registry_of(built) if built else None,
+        built_tags=built_tags() if built else {},
+        models=models,
+        authfile=authfile or Path("~/.docker/config.json").expanduser(),
+        ca=ca,
+        charts=at_hand,
+    )
+
+
+def is_sealed(stack: Stack) -> bool:
+    return str(stack.settings.get("airgapped", "")).lower() == "true"
+
+
+def access_of(
+    host: str, username: str | None, password_file: Path | None, ca: Path | None, *, plain: bool
+) -> Access:
+    """Return the access that the options of a sealed registry name."""
+    if (username is None) != (password_file is None):
+        message = "--username and --password-file go together"
+        raise Trouble(message, "--username NAME --password-file FILE")
+    if ca is not None and not ca.is_file():
+        message = f"--ca is {ca}, which is not a file"
+        raise Trouble(message, "--ca FILE with the certificate of the registry's CA in PEM")
+    password = secret_in(password_file)
+    return Access(host=host, username=username, password=password, ca=ca, plain=plain)
+
+
+def secret_in(file: Path | None) -> str | None:
+    """Return the bare secret that a file holds; None for no file."""
+    if file is None:
+        return None
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise Trouble(message, "give a file with the bare secret in it") from None
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "list": list_,
+    "lock": lock,
+    "create": create,
+    "load": load,
+    "verify": verify,
+    "key": key,
+}

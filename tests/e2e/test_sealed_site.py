@@ -116,12 +116,14 @@ def authority(folder: Path, address: str) -> None:
     own = certificate(issuer, ca_key.public_key(), is_ca=True)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     (folder / "ca.crt").write_bytes(own.public_bytes(pem))
-    (folder / "tls.crt").write_bytes(
-        certificate(name, key.public_key(), is_ca=False).public_bytes(pem)
-    )
     (folder / "tls.key").write_bytes(
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    # last: it is what the registry waits for
+    (folder / "tls.new").write_bytes(
+        certificate(name, key.public_key(), is_ca=False).public_bytes(pem)
+    )
+    (folder / "tls.new").rename(folder / "tls.crt")
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +131,6 @@ def registry(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """The site's registry: TLS, a password, and the images that the journey's has; its address."""
     folder = tmp_path_factory.mktemp("registry")
     (folder / "htpasswd").write_text(HTPASSWD)
-    network = json.loads(yard.tool("docker", "network", "inspect", "kind").stdout)[0]
-    subnet = next(c["Subnet"] for c in network["IPAM"]["Config"] if "." in c["Subnet"])
-    address = ".".join([*subnet.split(".")[:2], "255", "20"])
-    authority(folder, address)
     theirs = f"stackyard-{yard.stack}-registry"
     image = yard.tool("docker", "inspect", "--format", "{{.Config.Image}}", theirs).stdout.strip()
     settings = {
@@ -141,16 +139,24 @@ def registry(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         "REGISTRY_AUTH_HTPASSWD_REALM": "site",
         "REGISTRY_AUTH_HTPASSWD_PATH": "/site/htpasswd",
     }
+    # its address is known once it runs, and its certificate names it
+    serve = (
+        "until [ -e /site/tls.crt ]; do sleep 0.2; done; "
+        "exec docker-registry serve /etc/docker/registry/config.yml"
+    )
     try:
         yard.tool(
             *("docker", "run", "--detach", "--name", REGISTRY, "--network", "kind"),
-            *("--ip", address, "--volumes-from", theirs, "--volume", f"{folder}:/site:ro"),
+            *("--volumes-from", theirs, "--volume", f"{folder}:/site:ro"),
             *(word for key, value in settings.items() for word in ("--env", f"{key}={value}")),
-            image,
+            *("--entrypoint", "/bin/sh", image, "-c", serve),
         )
+        where = "{{.NetworkSettings.Networks.kind.IPAddress}}"
+        address = yard.tool("docker", "inspect", "--format", where, REGISTRY).stdout.strip()
+        authority(folder, address)
         yield f"{address}:5000", folder
     finally:
-        yard.tool("docker", "rm", "--force", "--volumes=false", REGISTRY)
+        yard.tool("docker", "rm", "--force", REGISTRY)
 
 
 @pytest.fixture(scope="module")

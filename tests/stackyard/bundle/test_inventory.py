@@ -1,0 +1,79 @@
+"""What a stack needs, read from its own program."""
+
+from pathlib import Path
+
+from stackyard.bundle.inventory import inventory, named_images
+from stackyard.bundle.lock import Lock, changes
+from stackyard.project import PACKAGE, Stack
+
+EXAMPLES = PACKAGE / "examples"
+
+
+def listed(folder: Path, name: str, **options: tuple[str, ...]) -> Lock:
+    return inventory(Stack(name, folder), python="3.11", **options)
+
+
+def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> None:
+    text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
+    (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("      preinstalled: driver\n", ""))
+
+    found = listed(tmp_path, "onprem", systems=("ubuntu24.04",))
+
+    keys = {item.key for item in found.items}
+    assert {
+        "image:app",
+        "image:qdrant",
+        "image:nim-llm",
+        "image:gpu-operator-toolkit",
+        "image:gpu-operator-driver-ubuntu24.04",
+        "image:gpu-operator-node-feature-discovery",
+        "chart:gpu-operator",
+        "model:llm",
+        "model:embedding",
+        "tool:helm",
+        "tool:skopeo",
+        "plugin:kubernetes",
+    } <= keys
+    driver = next(i for i in found.items if i.name == "gpu-operator-driver-ubuntu24.04")
+    assert driver.reference.endswith("-ubuntu24.04")
+    wheels = found.of("wheel")
+    assert all(wheel.resolved and wheel.size for wheel in wheels)
+    assert {"pulumi", "cryptography"} <= {wheel.name.rpartition("-")[0] for wheel in wheels}
+
+
+def test_a_change_of_the_stack_shows_in_the_lock(tmp_path: Path) -> None:
+    text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
+    (tmp_path / "Pulumi.onprem.yaml").write_text(text)
+    before = listed(tmp_path, "onprem")
+    (tmp_path / "Pulumi.onprem.yaml").write_text(
+        text.replace("cacheStorage: 100Gi", "profile: vllm-fp8-tp1")
+    )
+
+    found = changes(before, listed(tmp_path, "onprem"))
+
+    assert len(found) == 1
+    assert found[0].startswith("~ model:llm")
+    assert found[0].endswith("#vllm-fp8-tp1 unresolved")
+
+
+def test_images_are_found_however_deep_and_switched_off_parts_are_not() -> None:
+    rendered = {
+        "spec": {
+            "template": {
+                "spec": {
+                    "initContainers": [{"image": "a.io/init:1"}],
+                    "containers": [{"image": "a.io/main:1"}],
+                }
+            },
+            "toolkit": {"repository": "nvcr.io/k8s", "image": "toolkit", "version": "v1"},
+            "driver": {"enabled": False, "repository": "n.io", "image": "driver", "version": "5"},
+            "pinned": {"repository": "n.io", "image": "x", "version": "sha256:" + "c" * 64},
+        }
+    }
+
+    assert list(named_images(rendered)) == [
+        "a.io/init:1",
+        "a.io/main:1",
+        "nvcr.io/k8s/toolkit:v1",
+        "n.io/x@sha256:" + "c" * 64,
+    ]
