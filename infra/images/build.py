@@ -29,9 +29,6 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
     shutil.copy2(root / recipe.dockerfile, target / "Dockerfile")
     if recipe.group is not None:
         _install(recipe.group, target, root)
-    for program in recipe.programs:
-        (target / "programs").mkdir(exist_ok=True)
-        shutil.copy2(find_program(program), target / "programs" / program)
     if recipe.weights:
         run(
             *(sys.executable, "-m", "local.models.weights", target / "weights"),
@@ -78,15 +75,6 @@ def _install(group: str, target: Path, root: Path) -> None:
         hint=PACKAGES_HINT,
     )
     wanted.unlink()
-
-
-def find_program(name: str) -> str:
-    """Return a program that goes into an image."""
-    found = shutil.which(name)
-    if found is None:
-        message = f"{name} is not on PATH; an image of this stack has it inside"
-        raise Trouble(message, "make tools, or through our command: stackyard up")
-    return found
 
 
 def find_uv() -> str:

@@ -22,9 +22,9 @@ class Recipe:
     sources: tuple[str, ...]  # copied to the same path in the build context
     group: str | None  # of pyproject.toml, installed into site/
     weights: bool = False  # local.models' weights, put into weights/
-    programs: tuple[str, ...] = ()  # of PATH, statically linked, put into programs/
 
 
+IMPORTER = tuple(f"infra/images/importer/{name}.py" for name in ("import_model", "registry"))
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -36,11 +36,7 @@ RECIPES = {
         Recipe(
             "qdrant", "local/qdrant/Dockerfile", ("local/__init__.py", "local/qdrant"), "vectors"
         ),
-        Recipe(
-            *("importer", "infra/images/importer/Dockerfile"),
-            *(("infra/images/importer/import_model.py",), None),
-            programs=("oras",),
-        ),
+        Recipe("importer", "infra/images/importer/Dockerfile", IMPORTER, None),
     )
 }
 

@@ -1,68 +1,65 @@
-"""Runs in a Job: pulls a model's files into its volume by oras, checks each, shows them at once.
+"""Runs in a Job: pulls a model's files into its volume, checks each, shows them all at once.
 
 ARTEFACT is a reference by digest, CACHE the volume; KEYS and CA are files that may be missing.
-Only Python's own library: the image has nothing else.
+A file is a layer of its own, as `oras push` makes them; one that was cut off is gone on with.
 """
 
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+
+from infra.images.importer.registry import NotUsable, Registry
 
 TITLE = "org.opencontainers.image.title"
 MARK, NEW, OLD = ".imported", ".importing", ".replaced"
 CHUNK = 2**20
 
 
-class NotUsable(Exception):
-    """The artefact or the registry's answer cannot be used; the text says why."""
-
-
 def main() -> int:
     artefact, cache = os.environ["ARTEFACT"], Path(os.environ["CACHE"])
-    options = options_of(os.environ)
     try:
-        print(import_model(artefact, cache, options))
+        print(import_model(artefact, cache, _there("KEYS"), _there("CA")))
     except NotUsable as error:
         print(error)
         return 1
     return 0
 
 
-def options_of(environment: Mapping[str, str]) -> list[str]:
-    """Return oras' options for the files that are there."""
-    given = {"--registry-config": environment.get("KEYS"), "--ca-file": environment.get("CA")}
-    found = [[name, path] for name, path in given.items() if path and os.access(path, os.R_OK)]
-    return [word for pair in found for word in pair]
-
-
-def import_model(artefact: str, cache: Path, options: list[str]) -> str:
+def import_model(
+    artefact: str, cache: Path, keys: Path | None = None, ca: Path | None = None
+) -> str:
     """Fill the volume unless it has this artefact, and return what to print."""
     mark, new, old = cache / MARK, cache / NEW, cache / OLD
     if mark.is_file() and mark.read_text() == artefact:
         return f"the files of {artefact} are there"
-    files = files_of(oras("manifest", "fetch", *options, artefact))
-    shutil.rmtree(new, ignore_errors=True)
-    (new / "tmp").mkdir(parents=True)
-    # on the volume: a packed file may be larger than the node's own disk
-    os.environ["TMPDIR"] = str(new / "tmp")
-    oras("pull", *options, "--output", str(new / "files"), artefact)
-    check(new / "files", files)
+    registry = Registry(artefact, keys, ca)
+    files = files_of(registry.manifest())
+    new.mkdir(exist_ok=True)
+    for path, digest in files.items():
+        blob = new / digest.removeprefix("sha256:")
+        print(f"{path}", flush=True)
+        registry.fetch(digest, blob)
+        found = digest_of(blob)
+        if found != digest:
+            blob.unlink()
+            message = f"{path}: is {found}, and should be {digest}; it is fetched anew next time"
+            raise NotUsable(message)
+    whole = _arranged(new, files)
     mark.unlink(missing_ok=True)  # from here on a cut leaves neither the old files nor the mark
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()
-    for each in (new / "files").iterdir():
+    for each in whole.iterdir():
         if (cache / each.name).exists():
             (cache / each.name).rename(old / each.name)
         each.rename(cache / each.name)
     shutil.rmtree(new)
     shutil.rmtree(old)
-    mark.with_suffix(".new").write_text(artefact)
-    mark.with_suffix(".new").replace(mark)
+    made = cache / f"{MARK}.new"
+    made.write_text(artefact)
+    made.replace(mark)
     return f"{len(files)} files of {artefact} are in place"
 
 
@@ -76,31 +73,14 @@ def files_of(manifest: str) -> dict[str, str]:
         raise NotUsable(message) from None
     for path in found:
         parts = PurePosixPath(path).parts
-        if not parts or PurePosixPath(path).is_absolute() or ".." in parts or parts[0] == MARK:
+        own = bool(parts) and parts[0].startswith((MARK, NEW, OLD))
+        if not parts or PurePosixPath(path).is_absolute() or ".." in parts or own:
             message = f"the manifest names a file outside of the volume: {path!r}"
             raise NotUsable(message)
     if not found:
         message = "the artefact has no file"
         raise NotUsable(message)
     return found
-
-
-def check(folder: Path, files: Mapping[str, str]) -> None:
-    """Compare every file with its digest, and refuse files that nobody listed."""
-    there = {
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_symlink() or path.is_file()
-    }
-    wrong = [f"{path}: is not there" for path in sorted(files.keys() - there)]
-    wrong += [f"{path}: is in no manifest" for path in sorted(there - files.keys())]
-    for path in sorted(files.keys() & there):
-        found = "a link" if (folder / path).is_symlink() else digest_of(folder / path)
-        if found != files[path]:
-            wrong.append(f"{path}: is {found}, and should be {files[path]}")
-    if wrong:
-        message = f"{len(wrong)} file(s) are not what the artefact says\n" + "\n".join(wrong)
-        raise NotUsable(message)
 
 
 def digest_of(path: Path) -> str:
@@ -111,13 +91,20 @@ def digest_of(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def oras(*arguments: str) -> str:
-    """Return what oras printed."""
-    done = subprocess.run(["oras", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        message = f"oras {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-1500:]}"
-        raise NotUsable(message)
-    return done.stdout
+def _arranged(new: Path, files: dict[str, str]) -> Path:
+    """Return a folder with every file under its path; equal files are one by a hard link."""
+    whole = new / "files"
+    shutil.rmtree(whole, ignore_errors=True)
+    for path, digest in files.items():
+        target = whole / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(new / digest.removeprefix("sha256:"))
+    return whole
+
+
+def _there(name: str) -> Path | None:
+    path = os.environ.get(name)
+    return Path(path) if path and os.access(path, os.R_OK) else None
 
 
 if __name__ == "__main__":
