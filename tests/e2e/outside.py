@@ -6,12 +6,10 @@ Network namespaces beside the sealed Docker's: none of them has a way to anywher
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from tests.e2e.yard import Yard
+from typing import Any
 
 ADDRESS, GATEWAY, PORT = "203.0.113.2", "203.0.113.1", 80  # TEST-NET-3: nobody's
 NAME = "leak.outside.test"
@@ -69,10 +67,41 @@ def command(*words: str, given: str | None = None) -> str:
 
 
 @dataclass(frozen=True)
+class Shell:
+    """The journey's tools, in the shell of its stack: asked for once, since that takes seconds."""
+
+    environment: dict[str, str]
+
+    def run(self, *words: str, given: str | None = None, fails: bool = False) -> str:
+        done = subprocess.run(
+            words,
+            input=given,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not fails:
+            assert done.returncode == 0, f"{' '.join(words[:8])}: {done.stderr}"
+        return done.stdout
+
+    def docker(self, *words: str, given: str | None = None, fails: bool = False) -> str:
+        return self.run("docker", *words, given=given, fails=fails)
+
+    def kubectl(self, *words: str, fails: bool = False) -> str:
+        return self.run("kubectl", *words, fails=fails)
+
+    def objects(self, *words: str) -> list[dict[str, Any]]:
+        read = json.loads(self.kubectl("get", *words, "-o", "json"))
+        found: list[dict[str, Any]] = read["items"]
+        return found
+
+
+@dataclass(frozen=True)
 class Outside:
     """The node of a stack with an outside behind it, and the namespace of a deployer."""
 
-    yard: Yard
+    shell: Shell
     docker: str  # network namespace of the sealed Docker
     node: str
     node_ip: str
@@ -88,15 +117,7 @@ class Outside:
         return f"{ADDRESS}:{PORT}"
 
     def nft(self, *words: str, given: str | None = None) -> str:
-        interactive = ("-i",) if given is not None else ()
-        done = ("docker", "exec", *interactive, self.node, "nft", *words)
-        completed = subprocess.run(
-            ["bash", "-c", f'eval "$({sys.executable} -m stackyard env --stack {self.yard.stack})"'
-             ' && exec "$@"', "tool", *done],
-            env=self.yard.environment, input=given, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
+        return self.shell.docker("exec", "-i", self.node, "nft", *words, given=given or "")
 
     def free(self, address: str) -> None:
         """Let one pod out."""
@@ -114,14 +135,13 @@ class Outside:
 
 
 @contextmanager
-def outside(yard: Yard, docker: str, registry_ip: str) -> Iterator[Outside]:
+def outside(shell: Shell, node: str, docker: str, registry_ip: str) -> Iterator[Outside]:
     """Make the namespaces, the server and the node's rules; nothing of them is left afterwards."""
-    node = f"stackyard-{yard.stack}-control-plane"
-    told = json.loads(yard.tool("docker", "network", "inspect", "kind").stdout)[0]
+    told = json.loads(shell.docker("network", "inspect", "kind"))[0]
     network = next(c["Subnet"] for c in told["IPAM"]["Config"] if "." in c["Subnet"])
     container = next(c for c in told["Containers"].values() if c["Name"] == node)
     node_ip = container["IPv4Address"].partition("/")[0]
-    site = Outside(yard, docker, node, node_ip, network, f"br-{told['Id'][:12]}")
+    site = Outside(shell, docker, node, node_ip, network, f"br-{told['Id'][:12]}")
     away, deployer = f"{docker}-o", site.deployer
     server: subprocess.Popen[str] | None = None
     try:
@@ -160,7 +180,7 @@ def outside(yard: Yard, docker: str, registry_ip: str) -> Iterator[Outside]:
             subprocess.run(
                 ["ip", "-n", docker, "link", "del", link], capture_output=True, check=False
             )
-        yard.tool("docker", "exec", node, "sh", "-c", "nft delete table ip stackyard_proof || true")
+        shell.docker("exec", node, "nft", "delete", "table", "ip", "stackyard_proof", fails=True)
 
 
 def _wire(docker: str, link: str, namespace: str) -> None:
@@ -170,15 +190,17 @@ def _wire(docker: str, link: str, namespace: str) -> None:
     command("ip", "-n", namespace, "link", "set", "eth0", "up")
 
 
-def answer_by(yard: Yard, corefile: str) -> str:
-    """Give the cluster's DNS another configuration, wait for it, and return the one it had."""
-    found = json.loads(
-        yard.kubectl("get", "configmap", "coredns", "-n", "kube-system", "-o", "json")
-    )
-    before: str = found["data"]["Corefile"]
+def dns(shell: Shell) -> str:
+    """Return the configuration of the cluster's DNS."""
+    words = ("get", "configmap", "coredns", "-n", "kube-system", "-o", "json")
+    text: str = json.loads(shell.kubectl(*words))["data"]["Corefile"]
+    return text
+
+
+def answer_by(shell: Shell, corefile: str) -> None:
+    """Give the cluster's DNS another configuration, and wait for it."""
+    system = ("-n", "kube-system")
     patch = json.dumps({"data": {"Corefile": corefile}})
-    yard.kubectl("patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch)
-    yard.kubectl("rollout", "restart", "deployment/coredns", "-n", "kube-system")
-    yard.kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
-    time.sleep(1)
-    return before
+    shell.kubectl("patch", "configmap", "coredns", *system, "--type=merge", "-p", patch)
+    shell.kubectl("rollout", "restart", "deployment/coredns", *system)
+    shell.kubectl("rollout", "status", "deployment/coredns", *system, "--timeout=300s")

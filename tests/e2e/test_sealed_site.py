@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from infra.catalog import QDRANT
 from stackyard.airgap.node_config import CA, corefile, hosts_toml
-from tests.e2e.outside import ADDRESS, NAME, Outside, answer_by, outside
+from tests.e2e.outside import ADDRESS, NAME, Outside, Shell, answer_by, dns, outside
 from tests.e2e.team import PROGRAM
 from tests.e2e.yard import ROOT, Yard
 from tools.sealed.docker import namespace_name
@@ -42,7 +42,9 @@ REGISTRY = "stackyard-sealed-registry"
 class Site:
     """A sealed stack, and the machine that it is deployed from."""
 
-    yard: Yard
+    shell: Shell
+    inventory: dict[str, dict[str, str]]  # of the journey's stack, by name
+    journey: str  # its name
     around: Outside
     project: Path
     registry: str  # HOST:PORT
@@ -71,10 +73,8 @@ class Site:
 
     def lock(self, app: str) -> None:
         """Say which images the bundle has; `app` is the digest of the service's."""
-        inventory = {each["name"]: each for each in self.yard.outputs()["inventory"]}
-        own = {
-            name: inventory[name]["digest"] for name in ("models", "qdrant") if name in inventory
-        }
+        known = self.inventory
+        own = {name: known[name]["digest"] for name in ("models", "qdrant") if name in known}
         items = [
             {
                 "kind": "image",
@@ -127,12 +127,19 @@ def authority(folder: Path, address: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def registry(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def shell(yard: Yard) -> Shell:
+    return Shell(yard.shell_environment())
+
+
+@pytest.fixture(scope="module")
+def registry(
+    yard: Yard, shell: Shell, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
     """The site's registry: TLS, a password, and the images that the journey's has; its address."""
     folder = tmp_path_factory.mktemp("registry")
     (folder / "htpasswd").write_text(HTPASSWD)
     theirs = f"stackyard-{yard.stack}-registry"
-    image = yard.tool("docker", "inspect", "--format", "{{.Config.Image}}", theirs).stdout.strip()
+    image = shell.docker("inspect", "--format", "{{.Config.Image}}", theirs).strip()
     settings = {
         "REGISTRY_HTTP_TLS_CERTIFICATE": "/site/tls.crt",
         "REGISTRY_HTTP_TLS_KEY": "/site/tls.key",
@@ -145,40 +152,46 @@ def registry(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         "exec docker-registry serve /etc/docker/registry/config.yml"
     )
     try:
-        yard.tool(
-            *("docker", "run", "--detach", "--name", REGISTRY, "--network", "kind"),
+        shell.docker(
+            *("run", "--detach", "--name", REGISTRY, "--network", "kind"),
             *("--volumes-from", theirs, "--volume", f"{folder}:/site:ro"),
             *(word for key, value in settings.items() for word in ("--env", f"{key}={value}")),
             *("--entrypoint", "/bin/sh", image, "-c", serve),
         )
         where = "{{.NetworkSettings.Networks.kind.IPAddress}}"
-        address = yard.tool("docker", "inspect", "--format", where, REGISTRY).stdout.strip()
+        address = shell.docker("inspect", "--format", where, REGISTRY).strip()
         authority(folder, address)
         yield f"{address}:5000", folder
     finally:
-        yard.tool("docker", "rm", "--force", REGISTRY)
+        shell.docker("rm", "--force", REGISTRY)
 
 
 @pytest.fixture(scope="module")
 def site(
-    yard: Yard, registry: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory
+    yard: Yard,
+    shell: Shell,
+    registry: tuple[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     host, folder = registry
     namespace = docker_namespace(yard)
     project = tmp_path_factory.mktemp("sealed")
-    trust_on_the_node(yard, host, folder)
-    with outside(yard, namespace, host.partition(":")[0]) as around:
-        environment = prepare(yard, around, project, folder, host)
-        site = Site(yard, around, project, host, environment)
-        inventory = {each["name"]: each for each in yard.outputs()["inventory"]}
+    node = f"stackyard-{yard.stack}-control-plane"
+    inventory = {each["name"]: each for each in yard.outputs()["inventory"]}
+    trust_on_the_node(shell, node, yard.home / "stacks" / yard.stack / "certs", host, folder)
+    before = dns(shell)
+    with outside(shell, node, namespace, host.partition(":")[0]) as around:
+        environment = prepare(shell, around, project, folder, host)
+        site = Site(shell, inventory, yard.stack, around, project, host, environment)
         site.lock(inventory["app"]["digest"])
         site.run("pulumi", "stack", "init", STACK)
         site.pulumi("config", "set", "--secret", "stackyard:registryPassword", PASSWORD)
-        before = answer_by(yard, forwarding(yard))
+        # a cluster that asks outside, as clusters do
+        answer_by(shell, before.replace("/etc/resolv.conf", ADDRESS))
         try:
             yield site
         finally:
-            answer_by(yard, before)
+            answer_by(shell, before)
             site.stackyard("down", "--delete-data", "--yes")
 
 
@@ -191,22 +204,22 @@ def docker_namespace(yard: Yard) -> str:
     return name
 
 
-def trust_on_the_node(yard: Yard, host: str, folder: Path) -> None:
+def trust_on_the_node(shell: Shell, node: str, mounted: Path, host: str, folder: Path) -> None:
     """Do on the node what `stackyard airgap node-config` prints."""
-    node = f"stackyard-{yard.stack}-control-plane"
-    yard.tool("docker", "exec", node, "mkdir", "-p", str(Path(CA).parent))
-    yard.tool("docker", "cp", str(folder / "ca.crt"), f"{node}:{CA}")
+    shell.docker("exec", node, "mkdir", "-p", str(Path(CA).parent))
+    shell.docker("cp", str(folder / "ca.crt"), f"{node}:{CA}")
     files = hosts_toml((), host, None, ca=True)
-    mounted = yard.home / "stacks" / yard.stack / "certs"
     target = mounted / host / "hosts.toml"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(files[f"/etc/containerd/certs.d/{host}/hosts.toml"])
 
 
-def prepare(yard: Yard, around: Outside, project: Path, folder: Path, host: str) -> dict[str, str]:
+def prepare(
+    shell: Shell, around: Outside, project: Path, folder: Path, host: str
+) -> dict[str, str]:
     """Write the sealed stack's files, and return the environment of its machine."""
-    shell = yard.shell_environment()
-    config = yaml.safe_load(Path(shell["KUBECONFIG"]).read_text())
+    own = shell.environment
+    config = yaml.safe_load(Path(own["KUBECONFIG"]).read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://{around.node_ip}:6443"
     (project / "kubeconfig").write_text(json.dumps(config))
     venv = Path(sys.executable).parents[1]
@@ -232,48 +245,34 @@ def prepare(yard: Yard, around: Outside, project: Path, folder: Path, host: str)
     }
     given = {f"stackyard:{noun}": value for noun, value in settings.items()}
     (project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": given}))
-    return shell | {
-        "PATH": f"{plugin_directory()}:{shell['PATH']}",
+    return own | {
+        "PATH": f"{plugin_directory()}:{own['PATH']}",
         "PYTHONPATH": str(ROOT),
         "KUBECONFIG": "/nowhere",
         "STACKYARD_STANDIN_ANY_CLUSTER": "1",  # its address is not loopback here
     }
 
 
-def forwarding(yard: Yard) -> str:
-    """Return the DNS of a cluster that asks outside, as clusters do."""
-    found = json.loads(
-        yard.kubectl("get", "configmap", "coredns", "-n", "kube-system", "-o", "json")
-    )
-    text: str = found["data"]["Corefile"]
-    return text.replace("/etc/resolv.conf", ADDRESS)
-
-
 @pytest.fixture(scope="module")
 def control(site: Site) -> Iterator[str]:
     """A pod of nobody's that is let out, of an image that the node has; NAMESPACE/POD."""
-    deployment = site.yard.objects("deployment", "-n", f"rag-{site.yard.stack}")
-    (image,) = {
-        each["spec"]["template"]["spec"]["containers"][0]["image"]
-        for each in deployment
-        if each["metadata"]["name"] == "rag"
-    }
-    site.yard.kubectl("create", "namespace", "free")
+    image = site.inventory["app"]["image"]
+    site.shell.kubectl("create", "namespace", "free")
     try:
-        site.yard.kubectl(
+        site.shell.kubectl(
             *("run", "free", "-n", "free", f"--image={image}", "--command", "--"),
             *("python3", "-c", "import time; time.sleep(3600)"),
         )
-        site.yard.kubectl(
+        site.shell.kubectl(
             "wait", "pod/free", "-n", "free", "--for=condition=Ready", "--timeout=180s"
         )
-        got = site.yard.kubectl(
+        got = site.shell.kubectl(
             "get", "pod", "free", "-n", "free", "-o", "jsonpath={.status.podIP}"
         )
         site.around.free(got)
         yield "free/free"
     finally:
-        site.yard.kubectl("delete", "namespace", "free", "--wait=false")
+        site.shell.kubectl("delete", "namespace", "free", "--wait=false")
 
 
 def proof(site: Site, control: str, *, code: int) -> dict[str, Any]:
@@ -311,7 +310,7 @@ def test_it_deploys_from_the_registry_alone(site: Site) -> None:
     pods = [
         pod
         for namespace in (f"rag-{STACK}", f"models-{STACK}")
-        for pod in site.yard.objects("pods", "-n", namespace)
+        for pod in site.shell.objects("pods", "-n", namespace)
     ]
     images = {c["image"] for pod in pods for c in pod["spec"]["containers"]}
     assert len(pods) >= 5
@@ -334,7 +333,7 @@ def test_nothing_leaves_by_node_rules_in_place_of_a_policy_engine_while_it_is_us
     site: Site, control: str
 ) -> None:
     site.around.seal()
-    answer_by(site.yard, corefile_of(site))
+    answer_by(site.shell, corefile_of(site))
     site.around.left()
 
     report = json.loads(site.stackyard("accept", "--json"))
@@ -357,16 +356,15 @@ def corefile_of(site: Site) -> str:
 
 
 def test_it_is_upgraded_rolled_back_and_removed(site: Site) -> None:
-    inventory = {each["name"]: each for each in site.yard.outputs()["inventory"]}
-    first = inventory["app"]["digest"]
-    second = changed_image(site.yard, inventory["app"]["image"])
+    first = site.inventory["app"]["digest"]
+    second = changed_image(site.shell, site.inventory["app"]["image"])
 
     for digest in (second, first):
         site.lock(digest)
         site.pulumi("up", "--yes", "--skip-preview")
         (app,) = [
             each
-            for each in site.yard.objects("deployment", "-n", f"rag-{STACK}")
+            for each in site.shell.objects("deployment", "-n", f"rag-{STACK}")
             if each["metadata"]["name"] == "rag"
         ]
         image = app["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -378,15 +376,9 @@ def test_it_is_upgraded_rolled_back_and_removed(site: Site) -> None:
     assert documents["passed"], documents
 
 
-def changed_image(yard: Yard, image: str) -> str:
+def changed_image(shell: Shell, image: str) -> str:
     """Push the app's image with one small layer more, and return its digest."""
     tag = f"{image.partition('@')[0]}:second"
-    done = subprocess.run(
-        ["bash", "-c", f'eval "$({sys.executable} -m stackyard env --stack {yard.stack})"'
-         ' && exec "$@"', "tool", "docker", "build", "--tag", tag, "-"],
-        env=yard.environment, input=f"FROM {image}\nLABEL bundle=second\n",
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    said = yard.tool("docker", "push", tag).stdout
+    shell.docker("build", "--tag", tag, "-", given=f"FROM {image}\nLABEL bundle=second\n")
+    said = shell.docker("push", tag)
     return said.partition("digest: ")[2].split()[0]
