@@ -12,6 +12,7 @@ from stackyard.commands import (
     accept,
     airgap,
     ask,
+    build,
     bundle,
     doctor,
     down,
@@ -78,7 +79,7 @@ for verb in (
     app.command(verb.__name__)(explained(verb))
 
 for group, verbs, noun in (
-    (bundle.app, bundle.VERBS, "bundle"),
+    (bundle.app, {**bundle.VERBS, "build": build.build}, "bundle"),
     (airgap.app, airgap.VERBS, "airgap"),
 ):
     for name, part in verbs.items():
