@@ -1,4 +1,4 @@
-"""`stackyard bundle build`: the images of ours that a sealed stack needs, where none is deployed."""
+"""`stackyard bundle build`: the images of ours that a stack needs, where none is deployed."""
 
 from pathlib import Path
 
