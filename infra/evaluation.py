@@ -1,6 +1,7 @@
 """The program run without an engine, a cluster or a key: what it registers and exports.
 
-`python -m infra.evaluation` reads {"stack", "settings", "secrets"} as JSON from stdin and prints
+`python -m infra.evaluation` reads {"stack", "settings", "secrets", "listing"} as JSON from stdin,
+where `listing` is true for what is asked before there is a lock, and prints
 {"resources": [{"type", "name", "inputs"}], "exports"}; secrets and what only a provider would know
 are masked.
 """
@@ -193,7 +194,7 @@ def main() -> int:
     from infra.program import deploy  # here, because it brings all of the SDK's types along
 
     try:
-        found = evaluate(deploy, given["stack"])
+        found = evaluate(lambda: deploy(listing=given["listing"]), given["stack"])
     except pulumi.RunError as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,7 +10,9 @@ import typer
 
 from stackyard.commands import (
     accept,
+    airgap,
     ask,
+    build,
     bundle,
     doctor,
     down,
@@ -76,6 +78,10 @@ for verb in (
 ):
     app.command(verb.__name__)(explained(verb))
 
-for name, part in bundle.VERBS.items():
-    bundle.app.command(name)(explained(part))
-app.add_typer(bundle.app, name="bundle")
+for group, verbs, noun in (
+    (bundle.app, {**bundle.VERBS, "build": build.build}, "bundle"),
+    (airgap.app, airgap.VERBS, "airgap"),
+):
+    for name, part in verbs.items():
+        group.command(name)(explained(part))
+    app.add_typer(group, name=noun)

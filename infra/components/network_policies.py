@@ -42,10 +42,14 @@ class Outside:
     name: str
     blocks: tuple[str, ...] = ANYWHERE
     namespace: str | None = None
+    port: int | None = None
 
     def peers(self, *, leaving: bool) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
         if self.namespace is not None:
             return [net.NetworkPolicyPeerArgs(namespace_selector=in_namespace(self.namespace))]
+        if not self.blocks:  # an empty list of peers would mean: everybody
+            message = f"the way to {self.name} has no addresses"
+            raise ValueError(message)
         return [
             net.NetworkPolicyPeerArgs(
                 ip_block=net.IPBlockArgs(
@@ -76,24 +80,42 @@ def edges(
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
     downloads: Iterable[Workload] = (),
+    imports: Iterable[Workload] = (),
+    registry: Outside | None = None,
+    reach: Sequence[str] = ANYWHERE,
 ) -> list[Edge]:
-    """Return the table: callers to the app, the app to Qdrant and each model, downloads out."""
+    """Return the table: callers to the app, the app to Qdrant and each model, downloads out.
+
+    `reach` is where a host name may lead to: a sealed stack has ranges of addresses for it.
+    """
     table = [
         Edge(source=Outside(name="callers"), target=app, port=app.port),
         Edge(source=app, target=qdrant, port=qdrant.port),
     ]
     for endpoint in models:
         if endpoint.hosted:
-            table.append(outward(app, endpoint))
+            table.append(outward(app, endpoint, tuple(reach)))
         else:
             server = servers[endpoint.role]
             table.append(Edge(source=app, target=server, port=server.port))
     for download in downloads:
         table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
+    if registry is not None:
+        table += [Edge(source=each, target=registry, port=registry.port) for each in imports]
     return table
 
 
-def outward(app: Workload, endpoint: ModelEndpoint) -> Edge:
+def registry_peer(host: str, reach: Sequence[str]) -> Outside:
+    """Return the private registry as the end of an edge."""
+    name, _, port = host.partition(":")
+    try:
+        blocks: tuple[str, ...] = (str(ipaddress.ip_network(name)),)
+    except ValueError:
+        blocks = tuple(reach)
+    return Outside(name="registry", blocks=blocks, port=int(port or HTTPS_PORT))
+
+
+def outward(app: Workload, endpoint: ModelEndpoint, reach: tuple[str, ...] = ANYWHERE) -> Edge:
     """Return the app's way to a hosted model, as narrow as its address allows."""
     url = urlsplit(endpoint.url)
     host = url.hostname or ""
@@ -105,7 +127,7 @@ def outward(app: Workload, endpoint: ModelEndpoint) -> Edge:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return Edge(source=app, target=Outside(name=name), port=port)
+        return Edge(source=app, target=Outside(name=name, blocks=reach), port=port)
     block = str(ipaddress.ip_network(address))
     return Edge(source=app, target=Outside(name=name, blocks=(block,)), port=port)
 

@@ -14,6 +14,7 @@ Json = dict[str, Any]
 UNKNOWN = "unknown"  # in place of an encrypted value: no passphrase is asked for
 # secrets that a stack may leave to its user; with the setting that makes them wanted
 WANTED = {"ngcApiKey": "nim", "nvidiaApiKey": "hosted"}
+FILES = {"ca", "lock"}  # settings of the registry that name a file beside the stack's own
 SECRETS = (
     "ngcApiKey",
     "nvidiaApiKey",
@@ -26,16 +27,24 @@ SECRETS = (
 )
 
 
-def evaluate(stack: Stack) -> Json:
+def evaluate(stack: Stack, *, listing: bool = True) -> Json:
     """Return {"resources": [{type, name, inputs}], "exports"} of a stack.
 
+    `listing`: what it needs, before a lock exists; without, what would be deployed.
     Raises Trouble with the program's own words where the settings are wrong.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        settings, secrets = _given(stack, Path(scratch))
+        settings, secrets = _given(stack, Path(scratch), listing=listing)
         done = subprocess.run(
             [sys.executable, "-m", "infra.evaluation"],
-            input=json.dumps({"stack": stack.name, "settings": settings, "secrets": secrets}),
+            input=json.dumps(
+                {
+                    "stack": stack.name,
+                    "settings": settings,
+                    "secrets": secrets,
+                    "listing": listing,
+                }
+            ),
             cwd=PACKAGE,
             capture_output=True,
             text=True,
@@ -51,12 +60,13 @@ def evaluate(stack: Stack) -> Json:
     return found
 
 
-def _given(stack: Stack, scratch: Path) -> tuple[Json, dict[str, str]]:
+def _given(stack: Stack, scratch: Path, *, listing: bool) -> tuple[Json, dict[str, str]]:
     """Return the stack's settings, and a stand-in for each secret that it has or will have."""
     if not stack.settings_file.is_file() and stack.name != "dev":
         message = f"there is no {stack.settings_file}"
         raise Trouble(message, f"cp examples/Pulumi.{stack.name}.yaml .")
-    settings, secrets = {}, {}
+    settings: Json = {}
+    secrets: dict[str, str] = {}
     for key, value in stack.settings.items():
         if key in SECRETS:
             secrets[key] = UNKNOWN
@@ -72,8 +82,14 @@ def _given(stack: Stack, scratch: Path) -> tuple[Json, dict[str, str]]:
         text = json.dumps(settings.get("models", {}))
         secrets |= {name: UNKNOWN for name, kind in WANTED.items() if f'"{kind}"' in text}
     registry = settings.get("registry")
-    if isinstance(registry, dict) and registry.get("username"):
-        secrets["registryPassword"] = UNKNOWN
+    if isinstance(registry, dict):
+        if registry.get("username"):
+            secrets["registryPassword"] = UNKNOWN
+        # the program runs in another folder
+        files = {name: stack.project / str(registry[name]) for name in FILES & registry.keys()}
+        settings["registry"] = {**registry, **{name: str(path) for name, path in files.items()}}
+        if listing and "ca" in files and not files["ca"].is_file():
+            del settings["registry"]["ca"]  # the site's, which the connected side may not have
     return settings, secrets
 
 
