@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stackyard.bundle import signing, splitting
+from stackyard.bundle.building import build as build_images
+from stackyard.bundle.building import registry_to
 from stackyard.bundle.charts import Archive
 from stackyard.bundle.create import Order
 from stackyard.bundle.create import create as make_bundle
@@ -25,6 +27,7 @@ from stackyard.bundle.resolve import Sources, built_tags, chart_or_none, resolve
 from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
+from stackyard.machine import start_docker
 from stackyard.progress import Stages, out
 from stackyard.project import Stack, find
 
@@ -205,6 +208,21 @@ def lock(
         names = ", ".join(item.key for item in found.unresolved)
         message = f"airgapped is true, and no digest is known for {names}"
         raise Trouble(message, "correct what is said above, then: stackyard bundle lock")
+
+
+def build(
+    target: Annotated[str, typer.Option("--to", help="HOST/PREFIX that they are pushed to.")],
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+) -> None:
+    """Build the images of ours that a stack needs, and push them to where lock --built looks."""
+    meant, place = stack_of(stack, settings), registry_of(target)
+    found = inventory_of(meant, None, None, None)
+    with Stages().stage("Building images") as tell, closing(registry_to(place)) as registry:
+        start_docker(tell)
+        made = build_images(found.items, place, registry, tell)
+    for name, reference in made.items():
+        out().print(f"{name}: {reference}", markup=False)
 
 
 def create(
@@ -437,6 +455,7 @@ def secret_in(file: Path | None) -> str | None:
 VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
     "lock": lock,
+    "build": build,
     "create": create,
     "load": load,
     "verify": verify,
