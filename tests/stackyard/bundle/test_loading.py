@@ -1,6 +1,7 @@
 """A bundle on its way from a real registry into another, by the commands and by skopeo."""
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.stackyard.bundle.conftest import Factory, Keys, Make, image_item, noi
 from tests.stackyard.bundle.doors import ProxyDouble, TokenDouble, error_body
 from tests.stackyard.bundle.real_registry import PASSWORD, USER, RealRegistry
 from tests.stackyard.conftest import Invoke
+from tools.binaries import cosign
 
 pytestmark = pytest.mark.integration
 SHARED = noise(300_000, 1)
@@ -208,3 +210,52 @@ def test_a_damaged_rest_of_an_earlier_fetch_is_fetched_anew(
         registry.fetch_blob("vendor/rest", blob, target, lambda _moved: None)
 
     assert target.read_bytes() == layer
+
+
+def test_a_registry_is_compared_with_the_lock(
+    tmp_path: Path, factory: Factory, make: Make, keys: Keys, invoke: Invoke
+) -> None:
+    first = factory.publish(factory.image([SHARED]), "vendor/compared:1")
+    bundle = make(image_item("compared", first))
+    (tmp_path / "Pulumi.yaml").write_text("name: stackyard\nruntime: python\n")
+    settings = tmp_path / "Pulumi.dev.yaml"
+    settings.write_text("config: {}\n")
+
+    with RealRegistry(tmp_path / "site") as site:
+        verify = ["bundle", "verify", "--settings", settings, "--lock", bundle.lock]
+        before = invoke(*verify, "--registry", site.address)
+        to = ["--registry", site.address, "--key", keys.public]
+        assert invoke("bundle", "load", bundle.folder, *to).exit_code == 0
+        after = invoke(*verify, "--registry", site.address)
+        other = Factory(tmp_path / "other", site)
+        other.publish(other.image([noise(100, 40)]), "vendor/compared:1")
+        moved = invoke(*verify, "--registry", site.address, "--json")
+
+    assert (before.exit_code, after.exit_code, moved.exit_code) == (1, 0, 1)
+    assert "is not there" in before.output
+    assert "the tag 1 means sha256:" in json.loads(moved.stdout)["differences"][0]["what"]
+
+
+def test_cosign_verifies_the_images_that_were_loaded(
+    tmp_path: Path, factory: Factory, make: Make, keys: Keys, invoke: Invoke
+) -> None:
+    image = factory.image([SHARED], docker=True)
+    bundle = make(image_item("checked", factory.publish(image, "vendor/checked:1")))
+
+    with RealRegistry(tmp_path / "site") as site:
+        to = ["--registry", site.address, "--key", keys.public]
+        assert invoke("bundle", "load", bundle.folder, *to).exit_code == 0
+        done = subprocess.run(
+            [
+                *(cosign(), "verify", "--key", keys.public, "--insecure-ignore-tlog"),
+                *("--allow-http-registry", f"{site.address}/vendor/checked@{image.digest}"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["critical"]["image"] == {
+        "docker-manifest-digest": image.digest
+    }

@@ -1,7 +1,6 @@
 """Signatures that openssl, and cosign where it is at hand, check as ours."""
 
 import base64
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from stackyard.bundle import signing
 from stackyard.errors import Trouble
+from tools.binaries import cosign
 
 
 def test_openssl_verifies_a_bundles_signature(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_openssl_verifies_a_bundles_signature(tmp_path: Path) -> None:
     assert signing.sign(key, content.read_bytes()) == text  # the same again
 
 
-@pytest.mark.skipif(shutil.which("cosign") is None, reason="no cosign on PATH")
+@pytest.mark.integration
 def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
     private, public = signing.make_key_pair(tmp_path / "keys", None)
     content = tmp_path / "bundle.json"
@@ -42,7 +42,7 @@ def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
     signature.write_text(
         signing.sign(signing.read_private_key(private, None), content.read_bytes())
     )
-    command = ["cosign", "verify-blob", "--key", str(public), "--insecure-ignore-tlog"]
+    command = [str(cosign()), "verify-blob", "--key", str(public), "--insecure-ignore-tlog"]
 
     good = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
     content.write_text('{"version": 2}')
