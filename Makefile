@@ -50,6 +50,9 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 
 figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
 	@$(RUN) bench stack --stack $(STACK)
+	@STACKYARD_BUNDLE_FIGURES=bench/results/bundle.json STACKYARD_KILLS=20 \
+	  STACKYARD_KILLS_REPORT=bench/results/bundle-kills.json \
+	  $(RUN) pytest -q tests/stackyard/bundle/test_figures.py tests/stackyard/bundle/test_interrupted.py
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks

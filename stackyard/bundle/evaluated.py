@@ -34,7 +34,7 @@ def evaluate(stack: Stack, *, listing: bool = True) -> Json:
     Raises Trouble with the program's own words where the settings are wrong.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        settings, secrets = _given(stack, Path(scratch))
+        settings, secrets = _given(stack, Path(scratch), listing=listing)
         done = subprocess.run(
             [sys.executable, "-m", "infra.evaluation"],
             input=json.dumps(
@@ -60,12 +60,13 @@ def evaluate(stack: Stack, *, listing: bool = True) -> Json:
     return found
 
 
-def _given(stack: Stack, scratch: Path) -> tuple[Json, dict[str, str]]:
+def _given(stack: Stack, scratch: Path, *, listing: bool) -> tuple[Json, dict[str, str]]:
     """Return the stack's settings, and a stand-in for each secret that it has or will have."""
     if not stack.settings_file.is_file() and stack.name != "dev":
         message = f"there is no {stack.settings_file}"
         raise Trouble(message, f"cp examples/Pulumi.{stack.name}.yaml .")
-    settings, secrets = {}, {}
+    settings: Json = {}
+    secrets: dict[str, str] = {}
     for key, value in stack.settings.items():
         if key in SECRETS:
             secrets[key] = UNKNOWN
@@ -87,6 +88,8 @@ def _given(stack: Stack, scratch: Path) -> tuple[Json, dict[str, str]]:
         # the program runs in another folder
         files = {name: stack.project / str(registry[name]) for name in FILES & registry.keys()}
         settings["registry"] = {**registry, **{name: str(path) for name, path in files.items()}}
+        if listing and "ca" in files and not files["ca"].is_file():
+            del settings["registry"]["ca"]  # the site's, which the connected side may not have
     return settings, secrets
 
 

@@ -1,13 +1,13 @@
 """The inventory: everything that a stack's evaluated program says a sealed site needs."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from infra.registry import parse
+from stackyard.bundle.charts import Archive, chart_images, releases
 from stackyard.bundle.evaluated import Json, evaluate
 from stackyard.bundle.files import tool_items, wheel_items
 from stackyard.bundle.lock import ANY, Item, Lock, ordered, with_digests
+from stackyard.bundle.naming import named_images
 from stackyard.project import Stack
 
 BUILT_HOST = "stackyard.invalid"  # an image of ours is in no registry until one is named
@@ -15,7 +15,6 @@ DRIVER = "gpu-operator-driver"
 PROFILE = "NIM_MODEL_PROFILE"
 CACHE = "NIM_CACHE_PATH"  # every NIM of ours has it
 UNPINNED = "unpinned"  # the server chooses its profile by the GPU it finds
-CHART_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
 def inventory(
@@ -24,18 +23,21 @@ def inventory(
     python: str,
     systems: Sequence[str] = (),
     known: Lock | None = None,
+    archive: Archive = lambda _chart: None,
 ) -> Lock:
     """Return what a stack needs, with the digests that its settings, or an earlier lock, know.
 
     `python` is the deploying machine's version; `systems` are those of GPU nodes whose driver the
-    operator brings, such as ubuntu24.04: the operator appends them to the image's tag.
+    operator brings, such as ubuntu24.04: the operator appends them to the image's tag. `archive`
+    gives a chart that is at hand: what it names in templates, hooks and values is listed too.
     """
     found = evaluate(stack)
     kinds = {each["type"] for each in found["resources"]}
     aws = any(kind.startswith("aws:") for kind in kinds)
+    named = list(images(found, systems))
     items = [
-        *images(found, systems),
-        *charts(found["resources"]),
+        *named,
+        *_charts(found, named, archive),
         *models(found),
         *wheel_items(python, aws=aws),
         *tool_items(local=stack.is_local, aws=aws),
@@ -79,23 +81,13 @@ def images(found: Json, systems: Sequence[str] = ()) -> Iterator[Item]:
             yield _image(f"{owner}-{parse(reference).path.replace('/', '-')}", reference, "pod")
 
 
-def charts(resources: Iterable[Json]) -> Iterator[Item]:
-    """Yield every Helm chart that the program installs."""
-    for each in resources:
-        if not each["type"].startswith("kubernetes:helm.sh/"):
-            continue
-        inputs = each["inputs"]
-        chart, version = str(inputs["chart"]), inputs.get("version")
-        options = inputs.get("repositoryOpts") or {}  # a text where a password masks all of it
-        repository = options.get("repo") if isinstance(options, dict) else None
-        reference = f"{repository}/{chart}" if repository else chart
-        yield Item(
-            kind="chart",
-            name=CHART_NAME.sub("-", chart.rpartition("/")[2].removesuffix(".tgz")),
-            reference=f"{reference}:{version}" if version else reference,
-            platform=ANY,
-            source="pod" if each["type"].endswith(":Chart") else "chart",
-        )
+def _charts(found: Json, named: Sequence[Item], archive: Archive) -> Iterator[Item]:
+    paths = [parse(item.reference).path for item in named]
+    for chart, inputs in releases(found["resources"]):
+        yield chart
+        content = archive(chart)
+        if content is not None:
+            yield from chart_images(chart, inputs, content, paths)
 
 
 def models(found: Json) -> Iterator[Item]:
@@ -141,31 +133,6 @@ def _in_objects(resources: Iterable[Json]) -> Iterator[tuple[str, str]]:
         if each["type"].startswith("kubernetes:") and "helm" not in each["type"]:
             for reference in named_images(each["inputs"]):
                 yield each["name"], reference
-
-
-def named_images(value: Any) -> Iterator[str]:
-    """Yield what the members called `image` say: of containers, init containers, hooks, CRs.
-
-    A member `image` beside `repository` and `version` is a name, as operators' resources have it;
-    one whose part is switched off with `enabled: false` is left out.
-    """
-    if isinstance(value, list):
-        for each in value:
-            yield from named_images(each)
-        return
-    if not isinstance(value, dict):
-        return
-    image = value.get("image")
-    if isinstance(image, str) and image:
-        repository = value.get("repository") or value.get("registry")
-        version = value.get("version") or value.get("tag")
-        if repository and version and value.get("enabled") is not False:
-            joint = "@" if str(version).startswith("sha256:") else ":"
-            yield f"{repository}/{image}{joint}{version}"
-        elif not repository:
-            yield image
-    for each in value.values():
-        yield from named_images(each)
 
 
 def _repository(reference: str) -> str:

@@ -186,6 +186,14 @@ def chart_archive(item: Item, sources: Sources) -> bytes:
     return answer.content
 
 
+def chart_or_none(item: Item, sources: Sources) -> bytes | None:
+    """Return a chart's archive; None where it cannot be had, which `resolve` then explains."""
+    try:
+        return chart_archive(item, sources)
+    except Trouble:
+        return None
+
+
 def _oci_chart(place: Reference, sources: Sources) -> bytes:
     registry = sources.registry(place.host)
     found = registry.manifest(place.path, place.digest or place.tag or "latest")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +12,22 @@ from rich.console import Console
 from rich.table import Table
 
 from stackyard.bundle import signing, splitting
+from stackyard.bundle.building import build as build_images
+from stackyard.bundle.building import registry_to
+from stackyard.bundle.charts import Archive
 from stackyard.bundle.create import Order
 from stackyard.bundle.create import create as make_bundle
 from stackyard.bundle.inventory import inventory
 from stackyard.bundle.load import Delivery, check
 from stackyard.bundle.load import load as load_bundle
-from stackyard.bundle.lock import PUSHED, UNRESOLVED, Lock, changes, read_lock, write_lock
+from stackyard.bundle.lock import PUSHED, UNRESOLVED, Item, Lock, changes, read_lock, write_lock
 from stackyard.bundle.places import collisions, registry_of
 from stackyard.bundle.registry import Access
-from stackyard.bundle.resolve import Sources, built_tags, resolve
+from stackyard.bundle.resolve import Sources, built_tags, chart_or_none, resolve
 from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
+from stackyard.machine import start_docker
 from stackyard.progress import Stages, out
 from stackyard.project import Stack, find
 
@@ -50,80 +54,6 @@ System = Annotated[
         "--system", help="System of the GPU nodes, for example ubuntu24.04: its driver travels."
     ),
 ]
-
-app = typer.Typer(no_args_is_help=True, help="Everything that a sealed site needs, on a disk.")
-
-
-def list_(
-    stack: StackName = "dev",
-    settings: SettingsFile = None,
-    lock: LockFile = None,
-    python: Python = None,
-    system: System = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print every image, chart, model, wheel, tool and plugin; asks no cluster and no registry."""
-    meant = stack_of(stack, settings)
-    known = known_lock(lock or meant.project / LOCK)
-    found = inventory_of(meant, known, python, system)
-    if as_json:
-        told = found.model_dump(exclude={"items"})
-        print(json.dumps({**told, "items": [each.line() for each in found.items]}, indent=2))
-        return
-    show(found)
-
-
-def stack_of(name: str, settings: Path | None) -> Stack:
-    """Return the stack of a name, or of a settings file anywhere."""
-    if settings is None:
-        return find(name)
-    parts = settings.name.split(".")
-    if len(parts) != 3 or parts[0] != "Pulumi" or parts[2] != "yaml" or not settings.is_file():
-        message = f"--settings is {settings}: it must be a file named Pulumi.<stack>.yaml"
-        raise Trouble(message, "stackyard bundle list --settings examples/Pulumi.onprem.yaml")
-    return Stack(parts[1], settings.resolve().parent)
-
-
-def known_lock(path: Path) -> Lock | None:
-    return read_lock(path) if path.is_file() else None
-
-
-def inventory_of(
-    stack: Stack, known: Lock | None, python: str | None, systems: list[str] | None
-) -> Lock:
-    """Return the inventory; what options leave out is as the earlier lock has it."""
-    return inventory(
-        stack,
-        python=python or (known.python if known else HERE),
-        systems=systems if systems is not None else (known.systems if known else ()),
-        known=known,
-    )
-
-
-def show(lock: Lock) -> None:
-    table = Table("kind", "name", "reference", "digest", "platform", "size", box=None)
-    for item in lock.items:
-        digest = item.digest[:19] if item.digest else UNRESOLVED
-        table.add_row(
-            item.kind, item.name, item.reference, digest, item.platform, in_units(item.size)
-        )
-    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
-    known = sum(item.size or 0 for item in lock.items)
-    out().print(
-        f"{len(lock.items)} items, {in_units(known)} as far as sizes are known, "
-        f"{len(lock.unresolved)} {UNRESOLVED}"
-    )
-
-
-def in_units(size: int | None) -> str:
-    """Return bytes for people."""
-    if size is None:
-        return "?"
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} B"
-
 
 Built = Annotated[
     str | None,
@@ -154,6 +84,86 @@ PassphraseFile = Annotated[
 ]
 RegistryName = Annotated[str, typer.Option("--registry", help="HOST[:PORT][/PREFIX]")]
 
+app = typer.Typer(no_args_is_help=True, help="Everything that a sealed site needs, on a disk.")
+
+
+def list_(
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    python: Python = None,
+    system: System = None,
+    chart: Charts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every image, chart, model, wheel, tool and plugin; asks no cluster and no registry."""
+    meant = stack_of(stack, settings)
+    known = known_lock(lock or meant.project / LOCK)
+    at_hand = charts_at_hand(chart)
+    found = inventory_of(meant, known, python, system, lambda item: archive_in(item, at_hand))
+    if as_json:
+        told = found.model_dump(exclude={"items"})
+        print(json.dumps({**told, "items": [each.line() for each in found.items]}, indent=2))
+        return
+    show(found)
+
+
+def stack_of(name: str, settings: Path | None) -> Stack:
+    """Return the stack of a name, or of a settings file anywhere."""
+    if settings is None:
+        return find(name)
+    parts = settings.name.split(".")
+    if len(parts) != 3 or parts[0] != "Pulumi" or parts[2] != "yaml" or not settings.is_file():
+        message = f"--settings is {settings}: it must be a file named Pulumi.<stack>.yaml"
+        raise Trouble(message, "stackyard bundle list --settings examples/Pulumi.onprem.yaml")
+    return Stack(parts[1], settings.resolve().parent)
+
+
+def known_lock(path: Path) -> Lock | None:
+    return read_lock(path) if path.is_file() else None
+
+
+def inventory_of(
+    stack: Stack,
+    known: Lock | None,
+    python: str | None,
+    systems: list[str] | None,
+    archive: Archive = lambda _chart: None,
+) -> Lock:
+    """Return the inventory; what options leave out is as the earlier lock has it."""
+    return inventory(
+        stack,
+        python=python or (known.python if known else HERE),
+        systems=systems if systems is not None else (known.systems if known else ()),
+        known=known,
+        archive=archive,
+    )
+
+
+def show(lock: Lock) -> None:
+    table = Table("kind", "name", "reference", "digest", "platform", "size", box=None)
+    for item in lock.items:
+        digest = item.digest[:19] if item.digest else UNRESOLVED
+        table.add_row(
+            item.kind, item.name, item.reference, digest, item.platform, in_units(item.size)
+        )
+    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+    known = sum(item.size or 0 for item in lock.items)
+    out().print(
+        f"{len(lock.items)} items, {in_units(known)} as far as sizes are known, "
+        f"{len(lock.unresolved)} {UNRESOLVED}"
+    )
+
+
+def in_units(size: int | None) -> str:
+    """Return bytes for people."""
+    if size is None:
+        return "?"
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
+
 
 def lock(
     stack: StackName = "dev",
@@ -175,17 +185,21 @@ def lock(
     meant = stack_of(stack, settings)
     path = lock or meant.project / LOCK
     known = known_lock(path)
-    found = inventory_of(meant, known, python, system)
+    sources = sources_of(built, mirror, models, chart, authfile, ca)
+
+    def archive(item: Item) -> bytes | None:
+        return archive_in(item, sources.charts) if offline else chart_or_none(item, sources)
+
+    found = inventory_of(meant, known, python, system, archive)
     problems: list[str] = []
     if not offline:
-        sources = sources_of(built, mirror, models, chart, authfile, ca)
         with closing(sources), Stages().stage("Asking the registries") as tell:
             found, problems = resolve(found, sources, tell)
     double = collisions(found.of(*PUSHED))
     if double:
         raise Trouble("\n".join(double), "give one of them another tag; a site has one registry")
     write_lock(path, found)
-    for line in changes(known, found):
+    for line in changes(known, found) if known else ():  # all of a first lock is new
         out().print(line, markup=False)
     out().print(f"{path}: {len(found.items)} items, {len(found.unresolved)} {UNRESOLVED}")
     for problem in problems:
@@ -194,6 +208,21 @@ def lock(
         names = ", ".join(item.key for item in found.unresolved)
         message = f"airgapped is true, and no digest is known for {names}"
         raise Trouble(message, "correct what is said above, then: stackyard bundle lock")
+
+
+def build(
+    target: Annotated[str, typer.Option("--to", help="HOST/PREFIX that they are pushed to.")],
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+) -> None:
+    """Build the images of ours that a stack needs, and push them to where lock --built looks."""
+    meant, place = stack_of(stack, settings), registry_of(target)
+    found = inventory_of(meant, None, None, None)
+    with Stages().stage("Building images") as tell, closing(registry_to(place)) as registry:
+        start_docker(tell)
+        made = build_images(found.items, place, registry, tell)
+    for name, reference in made.items():
+        out().print(f"{name}: {reference}", markup=False)
 
 
 def create(
@@ -365,13 +394,6 @@ def sources_of(
     ca: Path | None,
 ) -> Sources:
     """Return where the connected side fetches from."""
-    at_hand = {}
-    for each in chart or ():
-        name, equals, file = each.partition("=")
-        if not equals or not Path(file).is_file():
-            message = f"--chart is {each!r}: it must be NAME=FILE with a file that is there"
-            raise Trouble(message, "--chart gpu-operator=./gpu-operator-v26.7.0.tgz")
-        at_hand[name] = Path(file)
     return Sources(
         mirror=registry_of(mirror) if mirror else None,
         built=registry_of(built) if built else None,
@@ -379,8 +401,26 @@ def sources_of(
         models=models,
         authfile=authfile or Path("~/.docker/config.json").expanduser(),
         ca=ca,
-        charts=at_hand,
+        charts=charts_at_hand(chart),
     )
+
+
+def charts_at_hand(given: list[str] | None) -> dict[str, Path]:
+    """Return name -> archive of the charts that options name."""
+    at_hand = {}
+    for each in given or ():
+        name, equals, file = each.partition("=")
+        if not equals or not Path(file).is_file():
+            message = f"--chart is {each!r}: it must be NAME=FILE with a file that is there"
+            raise Trouble(message, "--chart gpu-operator=./gpu-operator-v26.7.0.tgz")
+        at_hand[name] = Path(file)
+    return at_hand
+
+
+def archive_in(item: Item, at_hand: Mapping[str, Path]) -> bytes | None:
+    """Return a chart that lies on this machine, None for another."""
+    path = at_hand.get(item.name, Path(item.reference))
+    return path.read_bytes() if path.suffix == ".tgz" and path.is_file() else None
 
 
 def is_sealed(stack: Stack) -> bool:
@@ -415,6 +455,7 @@ def secret_in(file: Path | None) -> str | None:
 VERBS: dict[str, Callable[..., None]] = {
     "list": list_,
     "lock": lock,
+    "build": build,
     "create": create,
     "load": load,
     "verify": verify,

@@ -60,6 +60,7 @@ class TokenDouble(_Server):
         make_certificate(folder)
         key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
+        signer: ec.EllipticCurvePrivateKey = key
         certificate = x509.load_pem_x509_certificate((folder / "server.crt").read_bytes())
         chain = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
         double = self
@@ -76,7 +77,7 @@ class TokenDouble(_Server):
                     self.end_headers()
                     return
                 asked = parse_qs(urlsplit(self.path).query)
-                body = json.dumps({"token": double.token(key, chain, asked.get("scope", []))})
+                body = json.dumps({"token": double.token(signer, chain, asked.get("scope", []))})
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -97,7 +98,13 @@ class TokenDouble(_Server):
             kind, name, actions = scope.split(":")
             access.append({"type": kind, "name": name, "actions": actions.split(",")})
         head = {"typ": "JWT", "alg": "ES256", "x5c": [chain]}
-        told = {"iss": "double", "sub": USER, "aud": "site", "jti": str(now), "access": access}
+        told: dict[str, Any] = {
+            "iss": "double",
+            "sub": USER,
+            "aud": "site",
+            "jti": str(now),
+            "access": access,
+        }
         told |= {"iat": now - 60, "nbf": now - 60, "exp": now + 600}
         text = f"{_coded(json.dumps(head).encode())}.{_coded(json.dumps(told).encode())}"
         r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from stackyard.bundle.inventory import inventory, named_images
-from stackyard.bundle.lock import Lock, changes
+from stackyard.bundle.inventory import inventory
+from stackyard.bundle.lock import Lock, changes, read_lock
+from stackyard.bundle.naming import named_images
 from stackyard.project import PACKAGE, Stack
 
 EXAMPLES = PACKAGE / "examples"
 
 
-def listed(folder: Path, name: str, **options: tuple[str, ...]) -> Lock:
-    return inventory(Stack(name, folder), python="3.11", **options)
+def listed(folder: Path, name: str, *systems: str) -> Lock:
+    return inventory(Stack(name, folder), python="3.11", systems=systems)
 
 
 def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> None:
     text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
     (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("      preinstalled: driver\n", ""))
 
-    found = listed(tmp_path, "onprem", systems=("ubuntu24.04",))
+    found = listed(tmp_path, "onprem", "ubuntu24.04")
 
     keys = {item.key for item in found.items}
     assert {
@@ -77,3 +78,18 @@ def test_images_are_found_however_deep_and_switched_off_parts_are_not() -> None:
         "nvcr.io/k8s/toolkit:v1",
         "n.io/x@sha256:" + "c" * 64,
     ]
+
+
+def test_the_committed_lock_of_the_sealed_example_is_of_its_stack() -> None:
+    committed = read_lock(EXAMPLES / "bundle.lock")
+
+    found = listed(EXAMPLES, "airgapped")
+
+    again = "stackyard bundle lock --offline --settings examples/Pulumi.airgapped.yaml"
+    assert third_party(committed) == third_party(found), again
+
+
+def third_party(lock: Lock) -> list[tuple[str, str]]:
+    """Return what a stack names; the tags of our own images change with every line of ours."""
+    pushed = lock.of("image", "chart", "model")
+    return [(item.key, item.reference) for item in pushed if item.source != "built"]

@@ -42,11 +42,11 @@ def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
     signature.write_text(
         signing.sign(signing.read_private_key(private, None), content.read_bytes())
     )
-    command = ["cosign", "verify-blob", "--key", public, "--insecure-ignore-tlog"]
+    command = ["cosign", "verify-blob", "--key", str(public), "--insecure-ignore-tlog"]
 
-    good = subprocess.run([*command, "--signature", signature, content], check=False)
+    good = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
     content.write_text('{"version": 2}')
-    bad = subprocess.run([*command, "--signature", signature, content], check=False)
+    bad = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
 
     assert (good.returncode, bad.returncode != 0) == (0, True)
 
