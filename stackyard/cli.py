@@ -12,7 +12,6 @@ from stackyard.commands import (
     accept,
     airgap,
     ask,
-    build,
     bundle,
     doctor,
     down,
@@ -79,7 +78,7 @@ for verb in (
     app.command(verb.__name__)(explained(verb))
 
 for group, verbs, noun in (
-    (bundle.app, {**bundle.VERBS, "build": build.build}, "bundle"),
+    (bundle.app, bundle.VERBS, "bundle"),
     (airgap.app, airgap.VERBS, "airgap"),
 ):
     for name, part in verbs.items():

@@ -8,7 +8,7 @@ from typing import Any
 from infra.reach import AllowList, addresses
 from infra.registry import parse
 from stackyard.airgap.check import Leak
-from stackyard.bundle.inventory import named_images
+from stackyard.bundle.naming import named_images
 
 Json = dict[str, Any]
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+([a-z]{2,})\.?(?::([0-9]{1,5}))?", re.I)

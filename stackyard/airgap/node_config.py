@@ -65,18 +65,31 @@ def corefile(
 ) -> str:
     """Return CoreDNS's Corefile that knows the cluster and the allow list, and nothing else.
 
-    `own` are names to answer without a resolver, as lines of a hosts file.
+    There is a server for each zone and none for the root, so any other name is REFUSED. `own` are
+    names to answer without a resolver, as lines of a hosts file.
     """
-    names = [entry.partition(":")[0] for entry in allowed.entries if "/" not in entry]
-    zones = [name.removeprefix("*.") for name in names if not name.replace(".", "").isdigit()]
-    table = "".join(f"        {line}\n" for line in own)
-    hosts = f"    hosts {{\n{table}        fallthrough\n    }}\n" if own else ""
-    out = "".join(f"    forward {zone} {resolver}\n" for zone in dict.fromkeys(zones) if resolver)
-    return (
-        ".:53 {\n    errors\n    health {\n        lameduck 5s\n    }\n    ready\n"
+    known: dict[str, list[str]] = {}
+    for line in own:
+        for name in line.split()[1:]:
+            known.setdefault(name, []).append(line.split()[0])
+    for entry in allowed.entries:
+        name = entry.partition(":")[0].removeprefix("*.")
+        if resolver and "/" not in entry and not name.replace(".", "").isdigit():
+            known.setdefault(name, [])
+    cluster = (
+        f"{domain}:53 in-addr.arpa:53 ip6.arpa:53 {{\n    errors\n"
+        "    health {\n        lameduck 5s\n    }\n    ready\n"
         f"    kubernetes {domain} in-addr.arpa ip6.arpa {{\n        pods insecure\n"
-        "        fallthrough in-addr.arpa ip6.arpa\n        ttl 30\n    }\n"
-        f"{hosts}{out}"
-        "    template ANY ANY . {\n        rcode NXDOMAIN\n    }\n"
-        "    prometheus :9153\n    cache 30\n    loop\n    reload\n    loadbalance\n}\n"
+        "        ttl 30\n    }\n    prometheus :9153\n    cache 30\n    loop\n    reload\n"
+        "    loadbalance\n}\n"
     )
+    return cluster + "".join(_zone(name, told, resolver) for name, told in known.items())
+
+
+def _zone(name: str, addresses: Sequence[str], resolver: str | None) -> str:
+    if addresses:
+        lines = "".join(f"        {address} {name}\n" for address in addresses)
+        answer = f"    hosts {{\n{lines}    }}\n"
+    else:
+        answer = f"    forward . {resolver}\n"
+    return f"{name}:53 {{\n    errors\n{answer}    cache 30\n}}\n"

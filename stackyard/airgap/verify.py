@@ -1,7 +1,6 @@
 """The static proof of a stack: its evaluated program, its rendered charts, its Dockerfiles."""
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from stackyard.airgap.static import Json, Place, examine
 from stackyard.bundle.evaluated import evaluate
 from stackyard.errors import Trouble
 from stackyard.project import PACKAGE, Stack
+from tools import toolchain
 
 DOCKERFILES = ("app/Dockerfile", "local/*/Dockerfile", "infra/images/*/Dockerfile")
 
@@ -68,10 +68,7 @@ def _is_file(chart: str) -> bool:
 
 
 def _template(chart: Path, inputs: Json) -> list[Json]:
-    helm = shutil.which("helm")
-    if helm is None:
-        message = "helm is not on PATH; it renders the charts"
-        raise Trouble(message, 'eval "$(stackyard env)", then the same command again')
+    helm = str(toolchain.ensure(["helm"])["helm"])
     with tempfile.TemporaryDirectory() as scratch:
         values = Path(scratch, "values.json")
         values.write_text(json.dumps(inputs.get("values") or {}))

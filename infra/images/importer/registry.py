@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
@@ -94,7 +95,7 @@ class Registry:
             return answer
         raise AssertionError
 
-    def _authorize(self, headers: HTTPMessage) -> str:
+    def _authorize(self, headers: Message) -> str:
         challenge = headers.get("WWW-Authenticate", "")
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self.login:
