@@ -219,7 +219,11 @@ BREAKS: dict[str, tuple[str, list[Change]]] = {
     ),
     "no-host-path": (
         "Deployment",
-        [lambda body: pod_of(body)["volumes"].append({"name": "n", "hostPath": {"path": "/etc"}})],
+        [
+            lambda body: pod_of(body)["volumes"].append(
+                {"name": "node", "hostPath": {"path": "/etc"}}
+            )
+        ],
     ),
     "no-host-namespaces": (
         "Deployment",
