@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -139,4 +140,4 @@ def _show(checks: list[Check], leaks: int) -> None:
     out().print(f"{leaks} leak(s) found")
 
 
-VERBS = {"verify": verify, "node-config": node_config}
+VERBS: dict[str, Callable[..., None]] = {"verify": verify, "node-config": node_config}
