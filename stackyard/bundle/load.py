@@ -157,7 +157,9 @@ class _skopeo:
             return Skopeo([str(find_skopeo())], self._delivery.access)
         folder = Path(self._scratch.name)
         with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
+            if hasattr(tarfile, "data_filter"):  # not in Debian 12's Python
+                archive.extraction_filter = staticmethod(tarfile.data_filter)
+            archive.extractall(folder)
         return Skopeo(command_of(folder, "skopeo"), self._delivery.access)
 
     def __exit__(self, *_: object) -> None:

@@ -37,7 +37,9 @@ def main() -> None:
             with zipfile.ZipFile(HERE / name) as archive:
                 archive.extractall(target / "site")
         with tarfile.open(HERE / "source.tar") as archive:
-            archive.extractall(target / "source", filter="data")
+            if hasattr(tarfile, "data_filter"):  # not in Debian 12's Python
+                archive.extraction_filter = staticmethod(tarfile.data_filter)
+            archive.extractall(target / "source")
         (target / "whole").touch()
     paths = [str(target / "source"), str(target / "site")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
