@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from stackyard.bundle.inventory import inventory
 from stackyard.bundle.lock import Lock, changes, read_lock
 from stackyard.bundle.naming import named_images
@@ -14,12 +16,17 @@ def listed(folder: Path, name: str, *systems: str) -> Lock:
     return inventory(Stack(name, folder), python="3.11", systems=systems)
 
 
-def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> None:
-    text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
-    (tmp_path / "Pulumi.onprem.yaml").write_text(text.replace("      preinstalled: driver\n", ""))
+TEXT = (EXAMPLES / "Pulumi.onprem.yaml").read_text().replace("      preinstalled: driver\n", "")
 
-    found = listed(tmp_path, "onprem", "ubuntu24.04")
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Lock:
+    folder = tmp_path_factory.mktemp("onprem")
+    (folder / "Pulumi.onprem.yaml").write_text(TEXT)
+    return listed(folder, "onprem", "ubuntu24.04")
+
+
+def test_a_stack_on_gpus_lists_what_no_object_of_it_names(found: Lock) -> None:
     keys = {item.key for item in found.items}
     assert {
         "image:app",
@@ -42,19 +49,15 @@ def test_a_stack_on_gpus_lists_what_no_object_of_it_names(tmp_path: Path) -> Non
     assert {"pulumi", "cryptography"} <= {wheel.name.rpartition("-")[0] for wheel in wheels}
 
 
-def test_a_change_of_the_stack_shows_in_the_lock(tmp_path: Path) -> None:
-    text = (EXAMPLES / "Pulumi.onprem.yaml").read_text()
+def test_a_change_of_the_stack_shows_in_the_lock(found: Lock, tmp_path: Path) -> None:
+    text = TEXT.replace("cacheStorage: 100Gi", "profile: vllm-fp8-tp1")
     (tmp_path / "Pulumi.onprem.yaml").write_text(text)
-    before = listed(tmp_path, "onprem")
-    (tmp_path / "Pulumi.onprem.yaml").write_text(
-        text.replace("cacheStorage: 100Gi", "profile: vllm-fp8-tp1")
-    )
 
-    found = changes(before, listed(tmp_path, "onprem"))
+    shown = changes(found, listed(tmp_path, "onprem", "ubuntu24.04"))
 
-    assert len(found) == 1
-    assert found[0].startswith("~ model:llm")
-    assert found[0].endswith("#vllm-fp8-tp1 unresolved")
+    assert len(shown) == 1
+    assert shown[0].startswith("~ model:llm")
+    assert shown[0].endswith("#vllm-fp8-tp1 unresolved")
 
 
 def test_images_are_found_however_deep_and_switched_off_parts_are_not() -> None:

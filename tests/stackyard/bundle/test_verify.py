@@ -1,9 +1,13 @@
 """The lock against a cluster's nodes and pods, both ways."""
 
+import json
+from pathlib import Path
 from typing import Any
 
-from stackyard.bundle.lock import Item, Lock
+from stackyard.bundle.lock import Item, Lock, write_lock
 from stackyard.bundle.verify import differences
+from tests.stackyard.conftest import Invoke
+from tests.stackyard.fake_kubernetes import FakeKubernetes
 
 ONE, TWO, THREE = (f"sha256:{letter * 64}" for letter in "123")
 
@@ -51,3 +55,25 @@ def test_other_peoples_pods_are_not_ours() -> None:
     nodes = [node(f"r/app@{ONE}", f"r/q/qdrant@{TWO}")]
 
     assert list(differences(lock(), nodes, [pod("kube-system", THREE)], {"rag-dev"})) == []
+
+
+def test_the_command_asks_the_nodes_and_fails_where_a_pod_is_not_locked(
+    tmp_path: Path, invoke: Invoke
+) -> None:
+    """The API server is the stand-in: nodes with chosen images cannot be had."""
+    (tmp_path / "Pulumi.yaml").write_text("name: stackyard\nruntime: python\n")
+    write_lock(tmp_path / "bundle.lock", lock())
+    settings = tmp_path / "Pulumi.dev.yaml"
+    with FakeKubernetes() as cluster:
+        kubeconfig = cluster.kubeconfig(tmp_path)
+        told = {"kind": "existing", "kubeconfig": str(kubeconfig), "context": "gpu"}
+        settings.write_text(json.dumps({"config": {"stackyard:cluster": told}}))
+        cluster.lists["/api/v1/nodes"] = [node(f"r/app@{ONE}", f"r/q/qdrant@{TWO}")]
+        cluster.lists["/api/v1/pods"] = [pod("rag-dev", ONE)]
+        good = invoke("bundle", "verify", "--cluster", "--settings", settings)
+        cluster.lists["/api/v1/pods"] = [pod("rag-dev", THREE)]
+        bad = invoke("bundle", "verify", "--cluster", "--settings", settings, "--json")
+
+    assert (good.exit_code, bad.exit_code) == (0, 1), good.output
+    assert "0 differences that matter" in good.output
+    assert json.loads(bad.stdout)["differences"][0]["where"] == "pod rag-dev/p1"
