@@ -57,7 +57,6 @@ table ip stackyard_proof {{
 }}
 """
 PODS, SERVICES = "10.244.0.0/16", "10.96.0.0/16"
-NODE_FILES = "/etc/containerd/certs.d"
 
 
 def command(*words: str, given: str | None = None) -> str:

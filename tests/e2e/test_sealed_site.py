@@ -36,6 +36,7 @@ STACK, USER, PASSWORD = "sealed", "robot", "of-the-robot"
 # bcrypt of PASSWORD: a registry takes no other
 HTPASSWD = "robot:$2y$05$abcdefghijklmnopqrstuuylZdRurWKXKeZUfhe3i7KPdp/FI4yYS\n"
 REGISTRY = "stackyard-sealed-registry"
+NODE_FILES = "/etc/containerd/certs.d"
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def site(
     project = tmp_path_factory.mktemp("sealed")
     node = f"stackyard-{yard.stack}-control-plane"
     inventory = {each["name"]: each for each in yard.outputs()["inventory"]}
-    trust_on_the_node(shell, node, yard.home / "stacks" / yard.stack / "certs", host, folder)
+    trust_on_the_node(shell, node, host, folder)
     before = dns(shell)
     with outside(shell, node, namespace, host.partition(":")[0]) as around:
         environment = prepare(shell, around, project, folder, host)
@@ -204,14 +205,16 @@ def docker_namespace(yard: Yard) -> str:
     return name
 
 
-def trust_on_the_node(shell: Shell, node: str, mounted: Path, host: str, folder: Path) -> None:
+def trust_on_the_node(shell: Shell, node: str, host: str, folder: Path) -> None:
     """Do on the node what `stackyard airgap node-config` prints."""
+    mounts = json.loads(shell.docker("inspect", "--format", "{{json .Mounts}}", node))
+    (mounted,) = [each["Source"] for each in mounts if each["Destination"] == NODE_FILES]
     shell.docker("exec", node, "mkdir", "-p", str(Path(CA).parent))
     shell.docker("cp", str(folder / "ca.crt"), f"{node}:{CA}")
     files = hosts_toml((), host, None, ca=True)
-    target = mounted / host / "hosts.toml"
+    target = Path(mounted, host, "hosts.toml")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(files[f"/etc/containerd/certs.d/{host}/hosts.toml"])
+    target.write_text(files[f"{NODE_FILES}/{host}/hosts.toml"])
 
 
 def prepare(

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from infra.images.importer import registry as client
-from infra.images.importer.import_model import MARK, NotUsable, files_of, import_model
+from infra.images.importer.import_model import MARK, files_of, import_model
+from infra.images.importer.registry import NotUsable
 
 FILES = {"ngc/hub/m/config.json": b"{}", "ngc/hub/m/weights.bin": b"w" * 300_000, "top.txt": b"t"}
 LOGIN = base64.b64encode(b"robot:secret").decode()
@@ -113,7 +114,7 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
-    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    monkeypatch.setattr("infra.images.importer.registry.time.sleep", lambda _: None)
     with FakeRegistry() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
