@@ -62,7 +62,8 @@ def evaluate(stack: Stack, *, listing: bool = True) -> Json:
 
 def _given(stack: Stack, scratch: Path, *, listing: bool) -> tuple[Json, dict[str, str]]:
     """Return the stack's settings, and a stand-in for each secret that it has or will have."""
-    if not stack.settings_file.is_file() and stack.name != "dev":
+    known = stack.settings_file.is_file() or stack.home.is_dir()  # Pulumi drops an empty file
+    if not known and stack.name != "dev":
         message = f"there is no {stack.settings_file}"
         raise Trouble(message, f"cp examples/Pulumi.{stack.name}.yaml .")
     settings: Json = {}
