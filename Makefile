@@ -48,11 +48,16 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 	@$(RUN) bench engine $(BENCH)
 	@$(RUN) bench page
 
-figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
+chaos: .venv/.tested ## Break it on purpose, then look (CHAOS="store-away disk-full --scale 10")
+	@$(RUN) tests.chaos $(CHAOS)
+
+figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos
 	@$(RUN) bench stack --stack $(STACK)
 	@STACKYARD_BUNDLE_FIGURES=bench/results/bundle.json STACKYARD_KILLS=20 \
 	  STACKYARD_KILLS_REPORT=bench/results/bundle-kills.json \
 	  $(RUN) pytest -q tests/stackyard/bundle/test_figures.py tests/stackyard/bundle/test_interrupted.py
+	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
+	@$(RUN) tests.leaks 100000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
@@ -64,4 +69,4 @@ eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of t
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench figures
+.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench chaos figures

@@ -8,8 +8,9 @@ from infra.catalog import Catalog, build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
 from infra.clusters.cluster import Cluster
-from infra.components import model_server, qdrant, rag_app
+from infra.components import backups, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
+from infra.components.backups import Backups, BackupsArgs
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
@@ -19,6 +20,7 @@ from infra.components.model_import import import_name
 from infra.components.namespaces import StackNamespace
 from infra.components.network_policies import (
     ANYWHERE,
+    Edge,
     NetworkPolicies,
     Workload,
     edges,
@@ -123,6 +125,7 @@ class Stack:
                 scope=scope,
                 image=self._image("app"),
                 settings=self.settings.app,
+                access=self.settings.access,
                 models=models,
                 qdrant_url=store.url,
                 qdrant_api_key=store.api_key,
@@ -135,10 +138,12 @@ class Stack:
         )
         sealed = self.settings.airgapped
         reach = allow_list(self.settings).ranges if sealed else ANYWHERE
+        served = Workload(name="rag", scope=scope, port=rag_app.PORT)
         table = edges(
-            app=Workload(name="rag", scope=scope, port=rag_app.PORT),
+            app=served,
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
+            provider=self.settings.access.asked_provider,
             servers={
                 role: Workload(name=role, scope=self.servers, port=model_server.PORT)
                 for role in models
@@ -157,6 +162,7 @@ class Stack:
             registry=registry_peer(self.cluster.registry.host, reach),
             reach=reach,
         )
+        table += self._backups(scope, served, api_keys)
         scopes = [scope, self.servers] if self.servers else [scope]
         NetworkPolicies("network", scopes, table, self.opts)
         if self.settings.policy.admission != "off":
@@ -168,6 +174,18 @@ class Stack:
             pulumi.export("kubeconfig", pulumi.Output.secret(self.cluster.kubeconfig))
         local = self.settings.cluster.kind == "local"
         pulumi.export("inventory", inventory(self.images, self.catalog, with_machine=local))
+
+    def _backups(self, scope: Scope, app: Workload, api_keys: pulumi.Output[str]) -> list[Edge]:
+        """Make the backups by the clock; return the ways that they need."""
+        settings = self.settings.backup
+        if settings.schedule is None:
+            return []
+        args = BackupsArgs(
+            scope=scope, image=self.images["app"], settings=settings, api_keys=api_keys
+        )
+        Backups("backup", args, self.opts)
+        source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)
+        return [Edge(source=source, target=app, port=app.port)]
 
     def _namespace(self, name: str) -> Scope:
         return StackNamespace(

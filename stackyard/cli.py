@@ -12,11 +12,15 @@ from stackyard.commands import (
     accept,
     airgap,
     ask,
+    audit,
+    backup,
     bundle,
     doctor,
     down,
+    erase,
     eval,
     ingest,
+    keys,
     logs,
     plan,
     serve,
@@ -63,6 +67,9 @@ for verb in (
     up.up,
     ask.ask,
     ingest.ingest,
+    erase.erase,
+    backup.backup,
+    backup.restore,
     status.status,
     logs.logs,
     down.down,
@@ -77,10 +84,23 @@ for verb in (
 ):
     app.command(verb.__name__)(explained(verb))
 
-for group, verbs, noun in (
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "keys": (
+        "Create, list and revoke keys.",
+        {"create": keys.create, "list": keys.list_, "revoke": keys.revoke},
+    ),
+    "audit": ("Check the audit log.", {"head": audit.head, "verify": audit.verify}),
+}
+for group_name, (about, verbs) in GROUPS.items():
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for name, verb_of_group in verbs.items():
+        group.command(name)(explained(verb_of_group))
+    app.add_typer(group, name=group_name)
+
+for part_of_site, parts, noun in (
     (bundle.app, bundle.VERBS, "bundle"),
     (airgap.app, airgap.VERBS, "airgap"),
 ):
-    for name, part in verbs.items():
-        group.command(name)(explained(part))
-    app.add_typer(group, name=noun)
+    for name, part in parts.items():
+        part_of_site.command(name)(explained(part))
+    app.add_typer(part_of_site, name=noun)

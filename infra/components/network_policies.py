@@ -79,6 +79,7 @@ def edges(
     qdrant: Workload,
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
+    provider: str | None = None,
     downloads: Iterable[Workload] = (),
     imports: Iterable[Workload] = (),
     registry: Outside | None = None,
@@ -94,10 +95,13 @@ def edges(
     ]
     for endpoint in models:
         if endpoint.hosted:
-            table.append(outward(app, endpoint, tuple(reach)))
+            name = f"hosted-{endpoint.role}"
+            table.append(outward(app, name, endpoint.url, tuple(reach)))
         else:
             server = servers[endpoint.role]
             table.append(Edge(source=app, target=server, port=server.port))
+    if provider is not None:
+        table.append(outward(app, "identity-provider", provider, tuple(reach)))
     for download in downloads:
         table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
     if registry is not None:
@@ -115,11 +119,10 @@ def registry_peer(host: str, reach: Sequence[str]) -> Outside:
     return Outside(name="registry", blocks=blocks, port=int(port or HTTPS_PORT))
 
 
-def outward(app: Workload, endpoint: ModelEndpoint, reach: tuple[str, ...] = ANYWHERE) -> Edge:
-    """Return the app's way to a hosted model, as narrow as its address allows."""
-    url = urlsplit(endpoint.url)
+def outward(app: Workload, name: str, address_of: str, reach: tuple[str, ...] = ANYWHERE) -> Edge:
+    """Return the app's way to what is not ours, as narrow as its address allows."""
+    url = urlsplit(address_of)
     host = url.hostname or ""
-    name = f"hosted-{endpoint.role}"
     port = url.port or (443 if url.scheme == "https" else 80)
     parts = host.removesuffix(".cluster.local").split(".")
     if len(parts) == 3 and parts[2] == "svc":

@@ -29,6 +29,8 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
     shutil.copy2(root / recipe.dockerfile, target / "Dockerfile")
     if recipe.group is not None:
         _install(recipe.group, target, root)
+    for folder in recipe.without:
+        shutil.rmtree(target / "site" / folder, ignore_errors=True)
     if recipe.weights:
         run(
             *(sys.executable, "-m", "local.models.weights", target / "weights"),
