@@ -10,6 +10,7 @@ from infra.schema.models import (
     ModelSettings,
     ModelsSettings,
 )
+from infra.schema.network import NetworkSettings, ProxySettings
 from infra.schema.scaling import Hours, KedaSettings, RoleScaling
 from infra.schema.stack import (
     SECRETS,
@@ -36,6 +37,8 @@ __all__ = [
     "KedaSettings",
     "ModelSettings",
     "ModelsSettings",
+    "NetworkSettings",
+    "ProxySettings",
     "QdrantSettings",
     "RegistrySettings",
     "RoleScaling",

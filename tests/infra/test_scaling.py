@@ -132,7 +132,7 @@ def test_each_qdrant_node_takes_a_protected_volume_of_its_own(prod: Deployment) 
         if each.inputs["metadata"]["name"].startswith("data-qdrant-")
     ]
 
-    assert [each.inputs["metadata"]["name"] for each in claims] == [
+    assert sorted(each.inputs["metadata"]["name"] for each in claims) == [
         f"{template['metadata']['name']}-qdrant-{number}" for number in range(int(spec["replicas"]))
     ]
     assert all(each.protect for each in claims)
