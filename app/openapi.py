@@ -24,6 +24,7 @@ PROBLEM = {
     },
 }
 OPEN = ("/healthz", "/readyz")
+STREAMED = ("/query/run", "/rag", "/v1/chat/completions")  # where the body asks for it
 REFUSALS = {
     "400": "The body cannot be read",
     "401": "No key, or none that is known",
@@ -70,6 +71,9 @@ def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
         for operation in item.values():
             if path in OPEN:
                 operation["security"] = []
+            if path in STREAMED:
+                told = operation["responses"]["200"].setdefault("content", {})
+                told["text/event-stream"] = {"schema": {"type": "string"}}
             _tell_problems(operation, opened=path in OPEN)
     components["schemas"]["Problem"] = PROBLEM
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
