@@ -25,6 +25,8 @@ from app.surface import Kind, Route, find
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
 EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
+ARCHIVE_SECONDS = 6 * 3600.0  # all that a service holds, over a line of the site's
+ARCHIVE_BYTES = 2**44  # what fits is a question of the disk, and is asked there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +40,15 @@ class Limits:
     upload_seconds: float
 
     def bytes(self, kind: Kind) -> int:
+        if kind == "archive":
+            return ARCHIVE_BYTES
         return self.upload_bytes if kind == "upload" else self.body_bytes
 
     def seconds(self, kind: Kind) -> float:
         if kind == "events":
             return EVENTS_SECONDS
+        if kind == "archive":
+            return ARCHIVE_SECONDS
         return self.upload_seconds if kind == "upload" else self.request_seconds
 
 
@@ -176,7 +182,7 @@ class Guard:
 
         body.on_too_large = stop
         # Nobody listens any more: stop paying for the answer. Uploads are finished all the same.
-        body.on_gone = stop if kind in ("answer", "events") else None
+        body.on_gone = stop if kind in ("answer", "events", "archive") else None
         try:
             async with asyncio.timeout(self._limits.seconds(kind)):
                 await asyncio.wait([work])

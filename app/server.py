@@ -20,6 +20,7 @@ from app.keys import KeyRing
 from app.metrics_port import serve_metrics
 from app.openapi import DESCRIPTION, VERSION, describe
 from app.routes.access import access_router
+from app.routes.backup import backup_router
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
@@ -117,6 +118,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(chat_router(service.answering))
     app.include_router(documents_router(service.library))
     app.include_router(access_router(service.keys))
+    app.include_router(backup_router(service.backups))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:

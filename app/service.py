@@ -7,6 +7,7 @@ from pathlib import Path
 from app.access.audit import Audit
 from app.access.key_store import KeyStore
 from app.answering import Answering
+from app.backup.backups import Backups
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
 from app.documents.library import Library
@@ -32,6 +33,7 @@ class Service:
     answering: Answering
     keys: KeyStore
     audit: Audit
+    backups: Backups
 
 
 _current: list[Service] = []
@@ -68,6 +70,7 @@ def build(settings: Settings) -> Service:
         index=index,
         answering=Answering(settings, stores, library, metrics),
         keys=keys,
+        backups=Backups(settings, library, keys, stores),
         audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
     )
     metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["open", "read", "answer", "upload", "events"]
+Kind = Literal["open", "read", "answer", "upload", "events", "archive"]
 ID = r"[0-9a-f]{32}"
 
 
@@ -41,6 +41,7 @@ ROUTES = (
     _route("/v1/me", GET="read"),
     _route("/v1/keys", GET="read", POST="read"),
     _route("/v1/keys/{key}", DELETE="read"),
+    _route("/v1/backup", POST="archive", PUT="archive"),
     _route("/v1/models", GET="read"),
     _route("/v1/models/{model}", GET="read"),
     _route("/v1/documents", GET="read", POST="upload", DELETE="read"),

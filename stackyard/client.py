@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -26,6 +27,7 @@ PAGE = 1000  # documents in one answer of the list
 POLL_SECONDS = 0.2
 ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
 UPLOAD_SECONDS = 900.0
+BACKUP_SECONDS = 1800.0  # between two bytes, while points are read or written
 
 
 class Service:
@@ -201,6 +203,26 @@ class Service:
 
     def _question(self, question: str, collection: str | None) -> Json:
         return {"question": question, **({"collection": collection} if collection else {})}
+
+    @contextmanager
+    def backup(self) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Give the size of a backup of everything, and its bytes as they come."""
+        # the moment that it is of comes when no document is being read
+        with self._http.stream("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            yield int(response.headers["Content-Length"]), response.iter_raw()
+
+    def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
+        """Put a backup into a service that holds no document; return what it holds then."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/x-tar"}
+        response = self._http.put(
+            "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
+        )
+        if response.is_error:
+            raise _refusal(response)
+        return _body(response)
 
     def _send(
         self,

@@ -7,6 +7,7 @@ import hmac
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +70,18 @@ class KeyStore:
         self._db.executescript(SCHEMA)
         path.chmod(0o600)
         self._known: dict[str, Known] = {}
+        self._load()
+
+    def copy_to(self, path: Path) -> None:
+        """Write every key as it is now into a new file."""
+        with self._lock, closing(sqlite3.connect(path)) as target:
+            self._db.backup(target)
+
+    def take_over(self, path: Path) -> None:
+        """Become what `copy_to` wrote, all of it or nothing."""
+        KeyStore(path).close()
+        with self._lock, closing(sqlite3.connect(path)) as source:
+            source.backup(self._db)
         self._load()
 
     def find(self, key_id: str, secret: bytes, now: float) -> Known | None:

@@ -6,7 +6,8 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Literal, Protocol
 
@@ -66,6 +67,9 @@ class Indexer:
         self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
+        self._at_work = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -93,6 +97,18 @@ class Indexer:
         for event in self._wake.values():
             event.set()
 
+    @asynccontextmanager
+    async def resting(self, seconds: float) -> AsyncIterator[None]:
+        """Let running jobs end and begin none; raise TimeoutError where one takes longer."""
+        self._may_begin.clear()
+        try:
+            async with asyncio.timeout(seconds), self._done:
+                await self._done.wait_for(lambda: self._at_work == 0)
+            yield
+        finally:
+            self._may_begin.set()
+            self.wake()
+
     async def finished(self, job_id: str, seconds: float) -> Job | None:
         """Return the job as soon as it is closed, or as it is when the time is up."""
 
@@ -109,13 +125,9 @@ class Indexer:
 
     async def _run(self, lane: Lane) -> None:
         while True:
+            await self._may_begin.wait()
             self._wake[lane].clear()
-            job = await asyncio.to_thread(self._journal.take, lane)
-            if job is not None:
-                await self._one(job)
-                async with self._done:
-                    self._done.notify_all()
-                self.wake()  # the other lane may have waited for this document
+            if await self._took_one(lane):
                 continue
             due = await asyncio.to_thread(self._journal.seconds_to_next, lane)
             wait = LONGEST_WAIT if due is None else min(max(due, 0.05), LONGEST_WAIT)
@@ -146,6 +158,20 @@ class Indexer:
         readers = chunk_readers(document.owner, document.readers)
         self._index.set_readers(document.collection, document.id, readers)
         self._journal.readers_written(document.id, document.readers)
+
+    async def _took_one(self, lane: Lane) -> bool:
+        self._at_work += 1
+        try:
+            job = await asyncio.to_thread(self._journal.take, lane)
+            if job is not None:
+                await self._one(job)
+        finally:
+            self._at_work -= 1
+        async with self._done:
+            self._done.notify_all()
+        if job is not None:
+            self.wake()  # the other lane may have waited for this document
+        return job is not None
 
     async def _one(self, job: Job) -> None:
         step = self._delete if job.kind == "delete" else self._index_one

@@ -5,7 +5,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +50,19 @@ class Journal(JournalReads):
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it as it is now into a new file."""
+        with self._lock, closing(sqlite3.connect(path)) as target:
+            self._db.backup(target)
+
+    def take_over(self, path: Path) -> None:
+        """Become what `copy_to` wrote, all of it or nothing."""
+        # Opened as a journal, a copy of an earlier version gets what it lacks.
+        Journal(path).close()
+        with self._lock, closing(sqlite3.connect(path)) as source:
+            source.backup(self._db)
+            self.holdings.load(self._db)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -14,6 +14,7 @@ from infra.schema.fields import (
     Quantity,
     Rate,
     RegistryPath,
+    Schedule,
     WebAddress,
 )
 from infra.schema.models import GpuOperatorSettings, ModelsSettings
@@ -112,6 +113,20 @@ class AppSettings(Frozen):
     )
 
 
+class BackupSettings(Frozen):
+    """Backups by the clock, kept on a volume of their own."""
+
+    schedule: Schedule | None = Field(
+        default=None,
+        description="five fields of cron in UTC, such as `0 3 * * *`. Unset: by hand only",
+    )
+    keep: int = Field(default=7, ge=1, le=1000, description="how many; the oldest go first")
+    storage: Quantity = Field(default="20Gi", description="size of their volume")
+    storage_class: str | None = Field(
+        default=None, min_length=1, description="of their volume. Unset: the stack's"
+    )
+
+
 class PolicySettings(Frozen):
     """What the API server holds the stack's pods to, whoever makes them."""
 
@@ -139,6 +154,9 @@ class Settings(Frozen):
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")
     access: AccessSettings = Field(
         default=AccessSettings(), description="who may call it, and whose documents they see"
+    )
+    backup: BackupSettings = Field(
+        default=BackupSettings(), description="backups by the clock: when, how many, and where"
     )
     policy: PolicySettings = Field(
         default=PolicySettings(), description="what the API server holds the stack's pods to"
