@@ -134,6 +134,8 @@ ADMIN_ONLY = {
     ("POST", "/v1/keys"),
     ("DELETE", f"/v1/keys/{NOBODY}"),
     ("DELETE", "/v1/documents"),
+    ("POST", "/v1/backup"),
+    ("PUT", "/v1/backup"),
 }
 NEEDS_CONTRIBUTOR = {
     ("POST", "/v1/documents"),
