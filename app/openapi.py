@@ -32,6 +32,7 @@ REFUSALS = {
     "404": "It is not there for this caller",
     "408": "The body did not arrive in time",
     "409": "Not in its present state",
+    "411": "The length of the body is needed",
     "413": "The body is too large",
     "415": "A type of file that cannot be read",
     "422": "Something in the request is not valid; `errors` says what",
