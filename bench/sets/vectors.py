@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from local.models.embedder import Embedder
-from local.models.engines import Tokens
+from local.models.engines import TextEmbedder, Tokens
 from local.models.ranker import VectorCache
 from local.models.retriever import batches
 
@@ -20,7 +19,7 @@ Matrix = NDArray[np.float32]
 class Vectors:
     """Embeds texts once, and keeps the vectors in a file."""
 
-    def __init__(self, embedder: Embedder, file: Path) -> None:
+    def __init__(self, embedder: TextEmbedder, file: Path) -> None:
         self.embedder = embedder
         self._file = file
         self.known: dict[bytes, Matrix] = {}
@@ -48,26 +47,10 @@ class Vectors:
             yield some, self.embedder.embed([new[key] for key in some])
 
     def _save(self) -> None:
-        keys = _rows(self.known)
+        keys = digests(self.known)
         beside = self._file.with_suffix(".new.npz")
         np.savez(beside, keys=keys, vectors=np.stack(list(self.known.values())))
         beside.replace(self._file)
-
-
-def ship(vectors: Vectors, texts: Sequence[str], file: Path) -> None:
-    """Write the vectors of the texts in a byte a number, so that CI need not embed a whole set."""
-    matrix = vectors.of(texts)
-    tokens = vectors.embedder.tokens(texts, "END")
-    known = {VectorCache.key(each): row for each, row in zip(tokens, matrix, strict=True)}
-    rows = np.stack(list(known.values()))
-    scales = np.abs(rows).max(axis=1, keepdims=True) / 127
-    file.parent.mkdir(exist_ok=True)
-    np.savez_compressed(
-        file,
-        keys=_rows(known),
-        scales=scales.astype(np.float32),
-        bytes=np.round(rows / scales).astype(np.int8),
-    )
 
 
 def shipped(name: str) -> dict[bytes, Matrix]:
@@ -78,5 +61,6 @@ def shipped(name: str) -> dict[bytes, Matrix]:
         return dict(zip(map(bytes, kept["keys"]), unit.astype(np.float32), strict=True))
 
 
-def _rows(known: dict[bytes, Matrix]) -> NDArray[np.uint8]:
+def digests(known: dict[bytes, Matrix]) -> NDArray[np.uint8]:
+    """Return the keys as rows of bytes, in their order."""
     return np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
