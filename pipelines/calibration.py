@@ -17,7 +17,8 @@ class Calibration:
     """Passages answer where score + coverage_weight * coverage reaches `least`.
 
     `score` is the ranking model's of the best passage, `coverage` the share, 0 to 1, of the
-    question's content words that two neighbouring sentences hold.
+    question's content words that two neighbouring sentences hold; where these hold all of them a
+    near cosine is enough.
     """
 
     coverage_weight: float

@@ -105,9 +105,16 @@ def main(arguments: Sequence[str]) -> int:
     """Print the figures and hold nDCG@10 of the whole set against its gate."""
     parser = argparse.ArgumentParser(prog="python -m bench.sets.ranking", description=__doc__)
     parser.add_argument("names", nargs="+", choices=sorted(RECIPES), metavar="NAME")
-    names = parser.parse_args(arguments).names
+    parser.add_argument(
+        "--every", action="store_true", help="refusals of all questions that can be made, too"
+    )
+    options = parser.parse_args(arguments)
+    names = options.names
     measured = {
-        name: measure(build(name), vectors_of(name, embedder()), strangers(name)) for name in names
+        name: measure(
+            build(name), vectors_of(name, embedder()), strangers(name) if options.every else ()
+        )
+        for name in names
     }
     keep(measured, f"python -m bench.sets.ranking {' '.join(names)}")
     missed = False

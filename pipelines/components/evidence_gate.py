@@ -15,8 +15,9 @@ class EvidenceGate:
     """Lets passages through to the model, or nothing: then the documents do not answer.
 
     With a calibration the ranking model's score and the question's words are weighed against each
-    other. Without one, or where the ranking model is down, two thresholds must be met: the cosine
-    turns away foreign subjects, the question's own words turn away near ones.
+    other; all words together in one place are enough. Without one, or where the ranking model is
+    down, two thresholds must be met: the cosine turns away foreign subjects, the question's own
+    words turn away near ones.
     """
 
     def __init__(
@@ -90,16 +91,11 @@ class EvidenceGate:
                 similarity >= self.min_similarity
                 and coverage(question, ranked) >= self.min_coverage
             )
-        score = ranked[0].score or 0.0
-        # The words can add no more than this; most foreign questions end here.
-        if score + self.coverage_weight < self.min_evidence:
-            return False
-        return evidence(question, ranked, self.coverage_weight) >= self.min_evidence
-
-
-def evidence(question: str, ranked: list[Document], coverage_weight: float) -> float:
-    """Return the best passage's score plus the weighted share of the question's words."""
-    return (ranked[0].score or 0.0) + coverage_weight * close_coverage(question, ranked)
+        held = close_coverage(question, ranked)
+        # A short text about many things is near to none of them: its words have to do.
+        if held == 1.0 and similarity >= self.min_similarity:
+            return True
+        return (ranked[0].score or 0.0) + self.coverage_weight * held >= self.min_evidence
 
 
 def coverage(question: str, documents: list[Document]) -> float:

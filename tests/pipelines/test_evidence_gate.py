@@ -10,6 +10,7 @@ from pipelines.components.evidence_gate import EvidenceGate, close_coverage
 
 QUESTION = "How many days of vacation does an employee get?"
 HOLDING = "An employee gets 28 days of vacation. Unused days lapse in March."
+PARTLY = "Each employee gets 28 days."
 
 
 def passage(score: float, text: str = HOLDING, name: str = "1") -> Document:
@@ -23,12 +24,12 @@ def gate(fitted: Calibration | None) -> EvidenceGate:
 
 
 def lets_through(through: EvidenceGate, cosine: float, ranked: Document) -> bool:
-    return "passages" in through.run(QUESTION, [passage(cosine, HOLDING)], [ranked])
+    return "passages" in through.run(QUESTION, [passage(cosine)], [ranked])
 
 
 @pytest.mark.parametrize(
     ("score", "text", "expected"),
-    [(0.5, HOLDING, True), (0.5, "The moon is far.", False), (0.1, HOLDING, False)],
+    [(0.5, PARTLY, True), (0.5, "The moon is far.", False), (0.3, PARTLY, False)],
 )
 def test_a_calibration_weighs_score_and_words_together(
     score: float, text: str, expected: bool
@@ -36,6 +37,13 @@ def test_a_calibration_weighs_score_and_words_together(
     fitted = Calibration(coverage_weight=0.2, least=0.6)
 
     assert lets_through(gate(fitted), 0.9, passage(score, text)) is expected
+
+
+def test_all_words_in_one_place_are_enough_where_the_subject_is_near() -> None:
+    fitted = Calibration(coverage_weight=0.2, least=0.9)
+
+    assert lets_through(gate(fitted), 0.35, passage(0.1))
+    assert not lets_through(gate(fitted), 0.25, passage(0.1))
 
 
 def test_without_a_ranking_model_the_thresholds_hold_since_its_score_is_missing() -> None:
