@@ -29,7 +29,8 @@ class FakeEmbedder:
     def embed(self, tokens: Sequence[Tokens]) -> Rows:
         self.embedded += len(tokens)
         rows = np.array([np.random.default_rng(each).normal(size=64) for each in tokens])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        unit: Rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
 
 def test_a_text_is_embedded_once_whatever_process_asks(tmp_path: Path) -> None:
