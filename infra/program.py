@@ -181,7 +181,11 @@ class Stack:
         if settings.schedule is None:
             return []
         args = BackupsArgs(
-            scope=scope, image=self.images["app"], settings=settings, api_keys=api_keys
+            scope=scope,
+            image=self.images["app"],
+            settings=settings,
+            schedule=settings.schedule,
+            api_keys=api_keys,
         )
         Backups("backup", args, self.opts)
         source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)

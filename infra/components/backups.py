@@ -26,6 +26,7 @@ class BackupsArgs:
     scope: Scope
     image: pulumi.Input[str]
     settings: BackupSettings
+    schedule: str
     api_keys: pulumi.Output[str]
 
 
@@ -92,7 +93,7 @@ class Backups(pulumi.ComponentResource):
             f"{name}-cron",
             metadata=scope.metadata(NAME, "backup"),
             spec=k8s.batch.v1.CronJobSpecArgs(
-                schedule=args.settings.schedule,
+                schedule=args.schedule,
                 concurrency_policy="Forbid",
                 starting_deadline_seconds=3600,
                 job_template=k8s.batch.v1.JobTemplateSpecArgs(
