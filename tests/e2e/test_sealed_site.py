@@ -76,6 +76,7 @@ class Site:
         """Say which images the bundle has; `app` is the digest of the service's."""
         known = self.inventory
         own = {name: known[name]["digest"] for name in ("models", "qdrant") if name in known}
+        own["app"] = app
         items = [
             {
                 "kind": "image",
@@ -83,7 +84,7 @@ class Site:
                 "reference": f"stackyard.invalid/stackyard/{name}:1",
                 "digest": digest,
             }
-            for name, digest in {**own, "app": app}.items()
+            for name, digest in own.items()
         ]
         qdrant = {"kind": "image", "name": "q", "reference": QDRANT, "digest": "sha256:" + "1" * 64}
         (self.project / "bundle.lock").write_text(json.dumps({"items": [*items, qdrant]}))
