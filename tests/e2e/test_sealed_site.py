@@ -75,7 +75,8 @@ class Site:
     def lock(self, app: str) -> None:
         """Say which images the bundle has; `app` is the digest of the service's."""
         known = self.inventory
-        own = {name: known[name]["digest"] for name in ("models", "qdrant") if name in known}
+        names = [name for name in ("models", "qdrant") if name in known]
+        own: dict[str, str] = {name: known[name]["digest"] for name in names}
         own["app"] = app
         items = [
             {
