@@ -1,9 +1,6 @@
 """Makes a bundle: fetches what the lock says into one folder, lists its software, signs it."""
 
-import json
 import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,20 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.registry import Reference
 from stackyard.bundle import artefacts, packing, papers, signing
+from stackyard.bundle.image_signatures import sign_images
 from stackyard.bundle.layout import (
-    INDEXES,
     Blob,
     Layout,
     blobs_of,
-    descriptor,
     media_type,
     sha256_of,
 )
 from stackyard.bundle.lock import PUSHED, Item, Lock
 from stackyard.bundle.manifest import NAME, PUBLIC_KEY, SIGNATURE, Manifest
 from stackyard.bundle.resolve import PARALLEL, Sources, chart_archive
+from stackyard.bundle.software import list_software, short_digest
 from stackyard.errors import Trouble
-from tools import wheels
 
 Tell = Callable[[str], None]
 FILES = {"wheel": "wheels", "tool": "tools", "plugin": "plugins"}  # kind -> folder
@@ -101,10 +97,10 @@ def create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
         for item in items
         if item.kind in PUSHED and layout.path(item.digest or "").is_file()
     }
-    signatures = _sign_images(order, items, layout) if order.key is not None else {}
+    signatures = sign_images(order.key, items, layout) if order.key is not None else {}
     layout.write_index(named)
     if order.software_lists:
-        _software(order.folder, items, layout, tell)
+        list_software(order.folder, items, layout, tell)
     _drop_strangers(order.folder, items, layout, signatures, absent)
     manifest = papers.write(order.folder, order.lock, items, signatures, sorted(absent), tell)
     _sign(order, manifest)
@@ -269,92 +265,6 @@ def _named(item: Item, layout: Layout) -> tuple[Blob, str]:
     return Blob(digest, size), media_type(layout.manifest(digest))
 
 
-def _sign_images(order: Order, items: Iterable[Item], layout: Layout) -> dict[str, str]:
-    """Write what `cosign sign` would push for each image; return digest -> its manifest."""
-    assert order.key is not None  # the caller asks only then
-    made = {}
-    for item in items:
-        if item.kind not in PUSHED or item.digest is None:
-            continue
-        payload = signing.claim(item.reference.partition("@")[0], item.digest)
-        blob = layout.add(payload)
-        layer = {
-            **descriptor(blob, signing.SIMPLE_SIGNING),
-            "annotations": {signing.ANNOTATION: signing.sign(order.key, payload)},
-        }
-        config = {
-            "architecture": "",
-            "created": "0001-01-01T00:00:00Z",
-            "os": "",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [blob.digest]},
-        }
-        kept = layout.add(json.dumps(config).encode())
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": descriptor(kept, "application/vnd.oci.image.config.v1+json"),
-            "layers": [layer],
-        }
-        made[item.digest] = layout.add(json.dumps(manifest).encode()).digest
-    return made
-
-
-def _software(folder: Path, items: Iterable[Item], layout: Layout, tell: Tell) -> None:
-    """List the software of each image in SPDX, by syft; a list that is there stays."""
-    target = folder / "sbom"
-    target.mkdir(exist_ok=True)
-    images = [item for item in items if item.kind == "image" and item.digest]
-    missing = [i for i in images if not (target / f"{i.name}-{_short(i)}.spdx.json").is_file()]
-    if not missing:
-        return
-    syft = wheels.syft().ensure().folder / "syft"
-    for item in missing:
-        tell(f"software of {item.name}")
-        output = target / f"{item.name}-{_short(item)}.spdx.json"
-        with tempfile.TemporaryDirectory() as scratch:
-            view = _single(layout, item.digest or "", Path(scratch))
-            if view is None:
-                continue  # its layers are at the site already, and were listed for it
-            done = subprocess.run(
-                [syft, "scan", f"oci-dir:{view}", "-q", "-o", f"spdx-json={output}"],
-                env={"HOME": scratch, "TMPDIR": scratch, "SYFT_CHECK_FOR_APP_UPDATE": "false"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        if done.returncode:
-            output.unlink(missing_ok=True)
-            message = f"syft cannot list what is in {item.name}: {done.stderr.strip()[-300:]}"
-            raise Trouble(message, "--no-sbom leaves the lists out")
-
-
-def _single(layout: Layout, digest: str, folder: Path) -> Path | None:
-    """Return a layout of one image whose blobs are links; None where some are not here."""
-    manifest = layout.manifest(digest)
-    if media_type(manifest) in INDEXES:
-        child = next(
-            each
-            for each in manifest["manifests"]
-            if each.get("platform", {}).get("architecture") == "amd64"
-        )
-        return _single(layout, child["digest"], folder)
-    if not all(layout.has(blob) for blob in blobs_of(manifest)):
-        return None
-    view = Layout(folder / "view")
-    view.make()
-    for name in (digest, *(blob.digest for blob in blobs_of(manifest))):
-        if not view.path(name).exists():
-            view.path(name).symlink_to(layout.path(name).resolve())
-    size = layout.path(digest).stat().st_size
-    view.write_index({"image": (Blob(digest, size), media_type(manifest))})
-    return view.folder
-
-
-def _short(item: Item) -> str:
-    return (item.digest or "").removeprefix("sha256:")[:12]
-
-
 def _drop_strangers(
     folder: Path,
     items: Sequence[Item],
@@ -375,7 +285,7 @@ def _drop_strangers(
         FILES[i.kind] + "/" + (i.reference if i.kind == "wheel" else f"{i.name}.tar")
         for i in items
         if i.kind in FILES
-    } | {f"sbom/{i.name}-{_short(i)}.spdx.json" for i in items if i.kind == "image"}
+    } | {f"sbom/{i.name}-{short_digest(i)}.spdx.json" for i in items if i.kind == "image"}
     for part in (*FILES.values(), "sbom"):
         for path in (folder / part).glob("*"):
             if f"{part}/{path.name}" not in wanted and not path.name.startswith("stackyard-"):
