@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 
 from app import log
+from app.doorstep import Doorstep
 from app.server import create
 from app.settings import Settings
 
@@ -26,7 +27,7 @@ def run(settings: Settings, opened: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Doorstep,
         ws="none",
         lifespan="on",
         log_config=None,

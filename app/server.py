@@ -15,6 +15,7 @@ from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
+from app.memory import settle
 from app.metrics_port import serve_metrics
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
@@ -61,6 +62,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            settle()
             try:
                 yield
             finally:

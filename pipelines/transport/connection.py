@@ -11,8 +11,6 @@ import httptools
 
 from pipelines.transport.wire import Reply, WireError
 
-# A reply that is read more slowly than it comes waits in the socket beyond this many bytes.
-AHEAD = 2**20
 # What a refusal's body may have: nobody reads it, but its end keeps the connection.
 LONGEST_REFUSAL = 2**16
 
@@ -35,6 +33,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._framed = False
         self._headed = False
+        self._status = 0
         self._retry_after = ""
         self._error: Exception | None = None
         self._seconds = 0.0
@@ -61,25 +60,34 @@ class Connection(asyncio.Protocol):
 
     def reply(self) -> Reply:
         """Return what has come; the body of a stream is left to `reads`."""
-        status = self._parser.get_status_code()
-        body = b"" if self._streamed or status != 200 else self._taken()
-        return Reply(status, self._retry_after, body)
+        body = b"" if self._streamed or self._status != 200 else self._taken()
+        return Reply(self._status, self._retry_after, body)
 
     async def reads(self) -> AsyncIterator[bytes]:
-        """Yield all that has come since the last time, to the reply's end."""
+        """Yield all that has come since the last time, to the reply's end.
+
+        While the reader is at work with it the rest waits in the socket: it does not pile up, and
+        fifty tokens are not fifty reads.
+        """
         while True:
             if self._parts:
-                data = self._taken()
-                if self._paused and self._transport is not None:
-                    self._paused = False
-                    self._transport.resume_reading()
-                yield data
+                if self.busy and self._transport is not None:
+                    self._paused = True
+                    self._transport.pause_reading()
+                yield self._taken()
+                self.listen()
             elif self._error is not None:
                 raise self._error
             elif not self.busy:
                 return
             else:
                 await self._waited()
+
+    def listen(self) -> None:
+        """Read from the socket again."""
+        if self._paused and self._transport is not None:
+            self._transport.resume_reading()
+        self._paused = False
 
     def close(self) -> None:
         """Hang up at once."""
@@ -107,12 +115,15 @@ class Connection(asyncio.Protocol):
             self._fail(WireError("what came is no HTTP"))
 
     def on_message_begin(self) -> None:
-        self._retry_after = ""
-        self._framed = self._headed = False
         if not self.busy:
             self.close()  # nobody asked
+            return
+        self._retry_after = ""
+        self._framed = self._headed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.busy:
+            return
         name = name.lower()
         if name == b"content-length" or name == b"transfer-encoding":
             self._framed = True
@@ -120,27 +131,28 @@ class Connection(asyncio.Protocol):
             self._retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if not self.busy:
+            return
         self._headed = True
-        status = self._parser.get_status_code()
-        if status == 200 and self._streamed:
+        self._status = self._parser.get_status_code()
+        if self._status == 200 and self._streamed:
             self._settle()
-        elif status > 200:
+        elif self._status > 200:
             self._streamed = False
 
     def on_body(self, body: bytes) -> None:
+        if not self.busy:
+            return
         self._parts.append(body)
         self._size += len(body)
         if self._streamed:
-            if self._size > AHEAD and not self._paused and self._transport is not None:
-                self._paused = True
-                self._transport.pause_reading()
             self._settle()
-        elif self._size > LONGEST_REFUSAL and self._parser.get_status_code() != 200:
+        elif self._size > LONGEST_REFUSAL and self._status != 200:
             self.on_message_complete()
             self.close()
 
     def on_message_complete(self) -> None:
-        if self._parser.get_status_code() < 200:
+        if not self.busy or self._status < 200:
             return  # 100 Continue and the like: the reply is still to come
         self.busy = False
         # Without a length only the connection's end ends a reply.

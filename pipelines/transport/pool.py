@@ -51,6 +51,7 @@ class Pool:
         if not connection.ready or self._closed:
             connection.close()
             return
+        connection.listen()
         connection.idle_since = self._loop.time()
         self._idle.append(connection)
         if self._purge is None:

@@ -161,8 +161,52 @@ def test_the_streamed_text_joined_is_the_answer(world: World) -> None:
     *texts, last = parts(world, OIL)
 
     assert isinstance(last, Answer)
-    assert texts == ["Fresh oil every 500 hours.", " Use oil of grade ISO 46."]
+    assert last.answer == "Fresh oil every 500 hours. Use oil of grade ISO 46."
     assert "".join(str(text) for text in texts) == last.answer
+
+
+def test_words_go_out_before_their_sentence_is_over(world: World) -> None:
+    world.nim.answer = "The pump needs fresh oil every 500 hours."
+
+    texts = parts(world, OIL)[:-1]
+
+    assert texts[0] == "The"
+    assert len(texts) > 3
+    assert "" not in texts
+
+
+@pytest.mark.parametrize(
+    ("said", "out"),
+    [
+        # What no passage holds is never out; what is out stays, marked.
+        ("The pump needs oil every 900 hours.", "The pump needs oil every [\u2026] "),
+        ("The pump needs oil every 500 hours. It was built in Hamburg.",
+         "The pump needs oil every 500 hours."),
+        ("Peter looks after the oil.", ""),
+        # Nothing but the question's own words.
+        ("The feed pump needs fresh oil.", "The feed pump needs fresh [\u2026] "),
+    ],
+)  # fmt: skip
+def test_a_streamed_sentence_without_support_is_left_off_where_support_ends(
+    world: World, said: str, out: str
+) -> None:
+    world.nim.answer = said
+
+    *texts, last = parts(world, OIL)
+
+    assert isinstance(last, Answer)
+    assert "".join(str(text) for text in texts) == last.answer
+    quoted = "The feed pump needs fresh oil every 500 hours."
+    assert last.answer.startswith(out if last.source == "model" else f"{out}{quoted}")
+    assert (last.answerable, last.citations[0].page) == (True, 1)
+
+
+def test_a_sentence_that_comes_again_is_not_streamed_again(world: World) -> None:
+    world.nim.answer = "Fresh oil every 500 hours. " * 5
+
+    *texts, _ = parts(world, OIL)
+
+    assert "".join(str(text) for text in texts) == "Fresh oil every 500 hours."
 
 
 def test_a_refusal_is_streamed_too(world: World) -> None:
@@ -179,7 +223,7 @@ def test_a_consumer_that_leaves_hangs_up_on_the_model(world: World) -> None:
     async def leave_early() -> None:
         asking = world.asking()
         stream = asking.stream(OIL)
-        assert await anext(stream) == "Fresh oil every 500 hours."
+        assert await anext(stream) == "Fresh"
         await stream.aclose()
         await asking.close()
 
