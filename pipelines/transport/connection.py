@@ -1,6 +1,6 @@
 """One keep-alive connection of an HTTP/1.1 client: a request out, its reply in.
 
-aiohttp takes 0.15 ms of CPU for a call, a third of a whole question; this takes 0.03.
+The four calls of a question took more than a third of its CPU time with aiohttp.
 """
 
 import asyncio
