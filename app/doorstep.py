@@ -1,7 +1,7 @@
 """Refuses questions on uvicorn's doorstep while the house is full: before a task is made for them.
 
-Through the guard a refusal has a task, a scope, a log line and often a connection of its own; at four
-times the load that can be carried the refusals would take the answers' time.
+Through the guard a refusal has a task, a scope, a log line and often a connection of its own; at
+four times the load that can be carried the refusals would take the answers' time.
 """
 
 import asyncio

@@ -38,6 +38,7 @@ class House:
         )
         self.guard = Guard(self._app, keys=None, limits=limits, metrics=self.metrics)
         self.address = ("", 0)
+        self.callers: list[asyncio.StreamWriter] = []
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != "/healthz":
@@ -57,7 +58,9 @@ class Caller:
 
     @classmethod
     async def of(cls, house: House) -> "Caller":
-        return cls(*await asyncio.open_connection(*house.address))
+        reader, writer = await asyncio.open_connection(*house.address)
+        house.callers.append(writer)
+        return cls(reader, writer)
 
     def say(self, method: str, path: str, body: bytes = b"{}") -> None:
         head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -91,8 +94,12 @@ def in_a_full_house(visit: Callable[[House, Caller], Awaitable[None]]) -> None:
             await visit(house, inside)
         finally:
             house.leave.set()
-            server.should_exit = server.force_exit = True
+            for caller in house.callers:
+                caller.close()
+                await caller.wait_closed()
+            server.should_exit = True
             await serving
+            opened.close()
 
     asyncio.run(all_of_it())
 

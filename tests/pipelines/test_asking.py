@@ -165,39 +165,17 @@ def test_the_streamed_text_joined_is_the_answer(world: World) -> None:
     assert "".join(str(text) for text in texts) == last.answer
 
 
-def test_words_go_out_before_their_sentence_is_over(world: World) -> None:
-    world.nim.answer = "The pump needs fresh oil every 500 hours."
-
-    texts = parts(world, OIL)[:-1]
-
-    assert texts[0] == "The"
-    assert len(texts) > 3
-    assert "" not in texts
-
-
 @pytest.mark.parametrize(
-    ("said", "out"),
-    [
-        # What no passage holds is never out; what is out stays, marked.
-        ("The pump needs oil every 900 hours.", "The pump needs oil every [\u2026] "),
-        ("The pump needs oil every 500 hours. It was built in Hamburg.",
-         "The pump needs oil every 500 hours."),
-        ("Peter looks after the oil.", ""),
-        # Nothing but the question's own words.
-        ("The feed pump needs fresh oil.", "The feed pump needs fresh [\u2026] "),
-    ],
-)  # fmt: skip
-def test_a_streamed_sentence_without_support_is_left_off_where_support_ends(
-    world: World, said: str, out: str
-) -> None:
+    "said", ["The pump needs oil every 900 hours.", "The pump needs oil every 500 hours. In Rome."]
+)
+def test_a_stream_that_loses_its_support_is_still_its_answer(world: World, said: str) -> None:
     world.nim.answer = said
 
     *texts, last = parts(world, OIL)
 
     assert isinstance(last, Answer)
     assert "".join(str(text) for text in texts) == last.answer
-    quoted = "The feed pump needs fresh oil every 500 hours."
-    assert last.answer.startswith(out if last.source == "model" else f"{out}{quoted}")
+    assert not any(word in last.answer for word in ("900", "Rome"))
     assert (last.answerable, last.citations[0].page) == (True, 1)
 
 
@@ -223,7 +201,7 @@ def test_a_consumer_that_leaves_hangs_up_on_the_model(world: World) -> None:
     async def leave_early() -> None:
         asking = world.asking()
         stream = asking.stream(OIL)
-        assert await anext(stream) == "Fresh"
+        assert "Fresh oil every 500 hours.".startswith(str(await anext(stream)))
         await stream.aclose()
         await asking.close()
 

@@ -78,6 +78,12 @@ def test_a_sentence_may_go_on_as_long_as_one_window_holds_its_words() -> None:
 
 
 def test_a_word_that_may_grow_waits_for_its_end_unless_it_says_nothing() -> None:
-    found = [whole_words(text) for text in ("The", "The upl", "The uploads ", "It is 3", "It is 3.")]
+    begun = ("The", "The upl", "The uploads ", "It is 3", "It is 3.")
 
-    assert found == ["The", "The", "The uploads", "It is", "It is 3."]
+    assert [whole_words(text) for text in begun] == [
+        "The",
+        "The",
+        "The uploads",
+        "It is",
+        "It is 3.",
+    ]
