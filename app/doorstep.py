@@ -4,7 +4,6 @@ Through the guard a refusal has a task, a scope, a log line and often a connecti
 four times the load that can be carried the refusals would take the answers' time.
 """
 
-import asyncio
 import logging
 import uuid
 from typing import cast
@@ -27,7 +26,6 @@ class Doorstep(HttpToolsProtocol):
     """Uvicorn's protocol; the app that it serves is a Guard."""
 
     _refusing = False
-    _unlogged = 0  # refusals of the whole process since the last line
 
     def on_headers_complete(self) -> None:
         self._refusing = self._guard.full and self._is_short_question()
@@ -45,7 +43,9 @@ class Doorstep(HttpToolsProtocol):
         self._refusing = False
         self.transport.write(_refusal(busy(self._guard.limits.concurrency)))
         self._guard.metrics.request("POST", self.url.decode(), 429, 0.0)
-        self._count(self.loop)
+        self._guard.turned_away += 1
+        if self._guard.turned_away == 1:
+            self.loop.call_later(LOG_SECONDS, _tell, self._guard)
         if self.parser.should_keep_alive():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -68,16 +68,11 @@ class Doorstep(HttpToolsProtocol):
         length = dict(self.headers).get(b"content-length", b"")
         return length.isdigit() and int(length) <= LONGEST_BODY
 
-    @classmethod
-    def _count(cls, loop: asyncio.AbstractEventLoop) -> None:
-        cls._unlogged += 1
-        if cls._unlogged == 1:
-            loop.call_later(LOG_SECONDS, cls._tell)
 
-    @classmethod
-    def _tell(cls) -> None:
-        refused, cls._unlogged = cls._unlogged, 0
-        log.warning("busy", extra={"refused": refused})
+def _tell(guard: Guard) -> None:
+    """Log how many were refused since the last line."""
+    refused, guard.turned_away = guard.turned_away, 0
+    log.warning("busy", extra={"refused": refused})
 
 
 def _refusal(problem: Problem) -> bytes:

@@ -53,6 +53,7 @@ class Guard:
         self._keys = keys
         self.limits = limits
         self.metrics = metrics
+        self.turned_away = 0  # on the doorstep, since the last line of the log about it
 
     @property
     def full(self) -> bool:
