@@ -70,13 +70,11 @@ class Client:
         held = await self._turn()
         try:
             async with AsyncExitStack() as stack:
-                reads = await self._opened(held, body, stack)
-                try:
-                    yield reads
-                except (OSError, TimeoutError) as error:
-                    # Too late to try again: a part of it was given out.
-                    held.line.circuit.failed()
-                    raise StageError(self.stage, _failure(error)) from error
+                yield await self._opened(held, body, stack)
+        except (OSError, TimeoutError) as error:
+            # Too late to try again: a part of it was given out.
+            held.line.circuit.failed()
+            raise StageError(self.stage, _failure(error)) from error
         finally:
             held.line.turns.release()
 

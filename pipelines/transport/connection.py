@@ -26,7 +26,6 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._parts: list[bytes] = []
         self._size = 0
         self._streamed = False
@@ -162,7 +161,7 @@ class Connection(asyncio.Protocol):
 
     async def _waited(self) -> None:
         waiter = self._waiter = self._loop.create_future()
-        timer = self._timer = self._loop.call_later(self._seconds, self._late)
+        timer = self._loop.call_later(self._seconds, self._late)
         try:
             await waiter
         finally:
@@ -172,8 +171,9 @@ class Connection(asyncio.Protocol):
         self._fail(TimeoutError())
 
     def _fail(self, error: Exception) -> None:
+        if self.busy:  # what comes behind a whole reply spoils the connection only
+            self._error = error
         self.busy = False
-        self._error = error
         self.close()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
