@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self.answered = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(WireError("what came is no HTTP"))
 
     def on_message_begin(self) -> None:

@@ -40,7 +40,8 @@ def drafted(*deltas: str) -> tuple[list[str], Answer]:
 def test_words_go_out_as_they_are_whole_and_the_first_at_once() -> None:
     texts, answer = drafted(*pieces("The pump needs oil every 500 hours."))
 
-    assert texts == ["The", " pump", " needs", " oil every", " 500", " hours."]
+    # `needs` says nothing by itself, and takes `pump` along; others wait for the word behind them.
+    assert texts == ["The", " pump needs", " oil", " every", " 500 hours."]
     assert answer.answer == "The pump needs oil every 500 hours."
 
 
@@ -60,9 +61,9 @@ def test_a_word_in_two_pieces_is_not_given_out_in_half() -> None:
         ("The pump needs oil every 500 hours. It was built here.",
          "The pump needs oil every 500 hours."),
         ("The pump needs oil every 500 hours. Use grade ISO 68.",
-         f"The pump needs oil every 500 hours. Use grade ISO{LEFT_OFF}"),
+         f"The pump needs oil every 500 hours. Use grade{LEFT_OFF}"),
         # Nothing but the question's own words: weighed as a whole when its end is near.
-        ("The feed pump needs fresh oil.", f"The feed pump needs fresh{LEFT_OFF} {QUOTED}"),
+        ("The feed pump needs fresh oil.", f"The feed pump needs{LEFT_OFF} {QUOTED}"),
         # Small models end in a loop.
         ("Fresh oil every 500 hours. " * 3, "Fresh oil every 500 hours."),
         ("", QUOTED),
