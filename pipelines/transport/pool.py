@@ -89,7 +89,9 @@ class Pool:
                 _, connection = await self._loop.create_connection(
                     lambda: Connection(self._loop), self._host, self._port, ssl=self._certificates
                 )
-        except (OSError, TimeoutError) as error:
+        except OSError as error:  # TimeoutError is one
+            if isinstance(error, TimeoutError) and seconds < CONNECT_SECONDS:
+                raise  # the call's own time was up
             # A connection that never opens is a service that is away, not one that is slow.
             msg = "no connection"
             raise WireError(msg) from error

@@ -82,13 +82,13 @@ class Lease:
 def lease(user: object, method: str, url: URL, headers: Mapping[str, str]) -> Lease:
     """Return a way to an endpoint from the running loop."""
     loop = asyncio.get_running_loop()
-    shared = _shared.get(loop)
-    if shared is None:
-        shared = _shared[loop] = _Shared()
+    shared = _shared.get(loop) or _Shared()
+    wire = shared.wire(method, url, headers)
+    _shared[loop] = shared
     shared.users.add(id(user))
     if url not in shared.lines:
         shared.lines[url] = Line()
-    return Lease(loop, shared.wire(method, url, headers), shared.lines[url])
+    return Lease(loop, wire, shared.lines[url])
 
 
 async def release(user: object) -> None:

@@ -31,9 +31,13 @@ class Server:
         self.connections = 0
         self.hung_up = asyncio.Event()
         self.url = ""
+        self.visits: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        visit = asyncio.current_task()
+        assert visit is not None
+        self.visits[visit] = writer
         try:
             while self.answers:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -57,6 +61,15 @@ class Server:
         finally:
             writer.close()
 
+    async def leave(self) -> None:
+        """End every visit; an unclosed socket would be another test's warning."""
+        for writer in self.visits.values():
+            writer.close()
+        await asyncio.gather(*self.visits)
+        await asyncio.gather(
+            *(writer.wait_closed() for writer in self.visits.values()), return_exceptions=True
+        )
+
 
 @asynccontextmanager
 async def serving(server: Server, trusted: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
@@ -67,6 +80,7 @@ async def serving(server: Server, trusted: ssl.SSLContext | None = None) -> Asyn
         yield server
     finally:
         listening.close()
+        await server.leave()
 
 
 def called(server: Server, *calls: Call, attempts: int = 1, deadline: float = 5.0) -> list[object]:
