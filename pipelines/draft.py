@@ -18,6 +18,7 @@ from pipelines.citations import (
     wanted_words,
 )
 from pipelines.grounding import Grounding, SentenceBuffer, whole_words
+from pipelines.permit import Permit
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import QuerySettings
 from pipelines.words import key_words
@@ -38,6 +39,7 @@ class Draft:
     question: str
     settings: QuerySettings
     collection: str
+    permit: Permit | None = None
     # Nothing more that the model says is wanted.
     stopped: bool = False
     _started: float = field(default_factory=time.perf_counter)
@@ -59,9 +61,7 @@ class Draft:
         if component == "ranker" and output.get("degraded"):
             self._degraded.append("ranking")
         elif component == "gate":
-            self._ranked = output["documents"]
-            limit = self.settings.max_unsupported
-            self._grounding = Grounding(self.question, self._ranked, limit)
+            self._ground(output["documents"])
         elif component == "llm":
             self._reply = output["replies"][0] if output["replies"] else None
 
@@ -79,6 +79,7 @@ class Draft:
 
     def last_texts(self) -> list[str]:
         """Return what is left to give out when the reply is over."""
+        self._drop_withdrawn()
         texts: list[str] = []
         rest = self._buffer.rest()
         # A sentence that the token limit cut says who knows what.
@@ -92,8 +93,9 @@ class Draft:
 
     def answer(self) -> Answer:
         """Return the answer with its citations."""
+        self._drop_withdrawn()
         text = "".join(part for part, _ in self._said)
-        if self._quoted:
+        if self._quoted and self._may_cite(self._quoted.document):
             quotes = [self._quoted]
         elif self._said and self._ranked:
             supporters = [document for document in self._ranked if self._supports(document)]
@@ -117,6 +119,23 @@ class Draft:
             source="none" if not citations else "quote" if self._quoted else "model",
         )
 
+    def _ground(self, documents: list[Document]) -> None:
+        self._ranked = documents
+        self._grounding = Grounding(self.question, documents, self.settings.max_unsupported)
+
+    def _drop_withdrawn(self) -> None:
+        """Go on without the passages that were deleted, or closed to who asks, in the meantime."""
+        if self.permit is None:
+            return
+        kept = self.permit.kept(self._ranked)
+        if len(kept) < len(self._ranked):
+            self._ground(kept)
+            # Without weighing there is no telling which words come from where.
+            self.stopped = self.stopped or self.settings.grounding == "off"
+
+    def _may_cite(self, document: Document) -> bool:
+        return self.permit is None or self.permit.allows(document.meta["document_id"])
+
     def _out(self, texts: list[str]) -> list[str]:
         if texts:
             self._seconds.setdefault("first_token", time.perf_counter() - self._started)
@@ -124,7 +143,10 @@ class Draft:
 
     def _taken_in(self, delta: str) -> list[str]:
         """Return the text of the sentences that the new piece ends."""
+        self._drop_withdrawn()
         if self.settings.grounding == "off":
+            if self.stopped:
+                return []
             self._said.append((delta, None))
             return [delta] if delta else []
         texts: list[str] = []

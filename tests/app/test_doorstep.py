@@ -12,6 +12,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from app.door import Door
 from app.doorstep import LONGEST_BODY, Doorstep
 from app.guard import Guard, Limits
 from app.metrics import Metrics
@@ -36,7 +37,9 @@ class House:
         limits = Limits(
             body_bytes=10**6, upload_bytes=10**6, concurrency=1, request_seconds=9, upload_seconds=9
         )
-        self.guard = Guard(self._app, keys=None, limits=limits, metrics=self.metrics)
+        self.guard = Guard(
+            self._app, door=Door(ring=None, anonymous=True), limits=limits, metrics=self.metrics
+        )
         self.address = ("", 0)
         self.callers: list[asyncio.StreamWriter] = []
 
