@@ -12,7 +12,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from app.door import Door
+from app.access.door import Door
 from app.doorstep import LONGEST_BODY, Doorstep
 from app.guard import Guard, Limits
 from app.metrics import Metrics
