@@ -26,6 +26,11 @@ class Body:
         self.too_large = False
         self.complete = declared == 0
 
+    @property
+    def gone(self) -> bool:
+        """Say whether the caller has hung up."""
+        return self._gone.is_set()
+
     async def receive(self) -> Message:
         if self._gone.is_set() or self._watcher is not None or self.too_large:
             await self._gone.wait()
@@ -52,11 +57,9 @@ class Body:
         if self.on_gone is not None:
             self.on_gone()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
 
     async def linger(self) -> None:
         """Read and forget what a refused caller still sends, within bounds."""

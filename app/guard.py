@@ -67,8 +67,14 @@ class Guard:
         self._app = app
         self._door = door
         self._audit = audit
-        self._limits = limits
-        self._metrics = metrics
+        self.limits = limits
+        self.metrics = metrics
+        self.turned_away = 0  # on the doorstep, since the last line of the log about it
+
+    @property
+    def full(self) -> bool:
+        """Say whether as many requests are running as may."""
+        return self.metrics.in_flight >= self.limits.concurrency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,7 +90,7 @@ class Guard:
         exchange = Exchange(scope, send)
         route = find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
-        limit = self._limits.bytes(kind)
+        limit = self.limits.bytes(kind)
         body = Body(receive, declared=exchange.declared, limit=limit)
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
@@ -104,10 +110,10 @@ class Guard:
                 await body.linger()
             await exchange.release()
         finally:
-            await body.close()
+            body.close()
             template = route.template if route else "unknown"
             seconds = time.perf_counter() - began
-            self._metrics.request(exchange.method, template, exchange.status, seconds)
+            self.metrics.request(exchange.method, template, exchange.status, seconds)
             if self._audit is not None and route is not None and kind != "open":
                 client = scope.get("client")
                 self._audit.record(
@@ -151,7 +157,7 @@ class Guard:
         declared = exchange.declared
         if declared == -1:
             raise Problem(400, "malformed-body", "The Content-Length is not a number")
-        limit = self._limits.bytes(kind)
+        limit = self.limits.bytes(kind)
         if declared is not None and declared > limit:
             raise problems.body_too_large(limit)
 
@@ -159,46 +165,38 @@ class Guard:
         if kind == "open":
             await self._app(scope, body.receive, exchange.send)
             return
-        if self._metrics.in_flight >= self._limits.concurrency:
-            raise Problem(
-                503,
-                "busy",
-                "Too many requests at once",
-                f"{self._limits.concurrency} are running; try again in a moment",
-                headers={"Retry-After": "1"},
-            )
-        self._metrics.in_flight += 1
+        if self.full:
+            raise problems.busy(self.limits.concurrency)
+        self.metrics.in_flight += 1
         try:
             await self._run_in_time(scope, exchange, body, kind)
         finally:
-            self._metrics.in_flight -= 1
+            self.metrics.in_flight -= 1
 
     async def _run_in_time(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
-        work = asyncio.create_task(self._call(scope, exchange, body))
-
-        def stop() -> None:
-            if not exchange.complete:
-                work.cancel()
-
-        body.on_too_large = stop
-        # Nobody listens any more: stop paying for the answer. Uploads are finished all the same.
-        body.on_gone = stop if kind in ("answer", "events", "archive") else None
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._limits.seconds(kind)):
-                await asyncio.wait([work])
-        except TimeoutError:
-            raise self._too_late(body) from None
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait([work])
-        if body.too_large:
-            raise problems.body_too_large(self._limits.bytes(kind))
-        if not work.cancelled():
-            work.result()
+            async with asyncio.timeout(self.limits.seconds(kind)) as deadline:
 
-    async def _call(self, scope: Scope, exchange: Exchange, body: Body) -> None:
-        await self._app(scope, body.receive, exchange.send)
+                def stop() -> None:
+                    if not exchange.complete and not deadline.expired():
+                        deadline.reschedule(loop.time())
+
+                body.on_too_large = stop
+                # Nobody listens any more: stop paying for the answer. Uploads are finished all
+                # the same.
+                body.on_gone = stop if kind in ("answer", "events", "archive") else None
+                try:
+                    await self._app(scope, body.receive, exchange.send)
+                finally:
+                    body.on_too_large = body.on_gone = None
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            if body.too_large:
+                raise problems.body_too_large(self.limits.bytes(kind)) from None
+            if not body.gone:
+                raise self._too_late(body) from None
 
     def _too_late(self, body: Body) -> Problem:
         if not body.complete:

@@ -6,6 +6,8 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
+import orjson
+
 # Set by logging itself; everything else on a record came in through `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -38,11 +40,16 @@ class JsonLines(logging.Formatter):
             line |= {key: value for key, value in vars(record).items() if key not in STANDARD}
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = where(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a surrogate pair, a number of more than 64 bits
+            return json.dumps(line, default=str)
 
 
 def configure() -> None:
     """Send every logger of the process through JsonLines; third parties from warnings on."""
+    # What no line shows is not looked up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

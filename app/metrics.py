@@ -1,7 +1,9 @@
 """Counters and latency histograms in Prometheus' text format."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,22 +23,21 @@ class Histogram:
     """Observations of one set of labels."""
 
     def __init__(self) -> None:
-        self.counts = [0] * len(BUCKETS)
+        # Of each bucket alone; those above it are added up for who reads the page.
+        self._counts = [0] * (len(BUCKETS) + 1)
         self.count = 0
         self.sum = 0.0
 
     def observe(self, seconds: float) -> None:
         self.count += 1
         self.sum += seconds
-        for index, bound in enumerate(BUCKETS):
-            if seconds <= bound:
-                self.counts[index] += 1
+        self._counts[bisect_left(BUCKETS, seconds)] += 1
 
     def lines(self, name: str, labels: Labels) -> list[str]:
-        bounds = zip(map(str, BUCKETS), self.counts, strict=True)
+        bounds = (*map(str, BUCKETS), "+Inf")
         buckets = [
             f"{name}_bucket{_render((*labels, ('le', bound)))} {count}"
-            for bound, count in (*bounds, ("+Inf", self.count))
+            for bound, count in zip(bounds, accumulate(self._counts), strict=True)
         ]
         shown = _render(labels)
         return [*buckets, f"{name}_sum{shown} {self.sum:.6f}", f"{name}_count{shown} {self.count}"]

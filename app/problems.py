@@ -90,6 +90,16 @@ def body_too_large(limit: int) -> Problem:
     )
 
 
+def busy(limit: int) -> Problem:
+    return Problem(
+        429,
+        "busy",
+        "Too many requests at once",
+        f"{limit} are running; try again in a moment",
+        headers={"Retry-After": "1"},
+    )
+
+
 def invalid(detail: str, errors: list[dict[str, str]] | None = None) -> Problem:
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=errors)
 

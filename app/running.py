@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from app import log
+from app.doorstep import Doorstep
 from app.server import create
 from app.settings import Settings, SettingsProblem
 from app.tls import keep_certificate_fresh
@@ -28,7 +29,7 @@ def run(settings: Settings, opened: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Doorstep,
         ws="none",
         lifespan="on",
         log_config=None,

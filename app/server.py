@@ -17,6 +17,7 @@ from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
+from app.memory import settle
 from app.metrics_port import serve_metrics
 from app.openapi import DESCRIPTION, VERSION, describe
 from app.routes.access import access_router
@@ -92,6 +93,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            settle()
             retention = asyncio.create_task(service.library.keep_to_retention())
             try:
                 yield

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=100, gt=0)
     max_body_kb: int = Field(default=1024, gt=0)
     min_free_mb: int = Field(default=64, ge=0)
-    max_concurrency: int = Field(default=64, gt=0)
+    max_concurrency: int = Field(default=128, gt=0)
     request_seconds: float = Field(default=120, gt=0)
     upload_seconds: float = Field(default=900, gt=0)
     conversion_seconds: float = Field(default=120, gt=0)

@@ -53,6 +53,13 @@ ROUTES = (
 )
 
 
+_PLAIN = {route.template: route for route in ROUTES if "{" not in route.template}
+_WITH_NAMES = [route for route in ROUTES if "{" in route.template]
+
+
 def find(path: str) -> Route | None:
     """Return the route of a path, or None where nothing is served."""
-    return next((route for route in ROUTES if route.pattern.fullmatch(path)), None)
+    plain = _PLAIN.get(path)
+    if plain is not None:
+        return plain
+    return next((route for route in _WITH_NAMES if route.pattern.fullmatch(path)), None)

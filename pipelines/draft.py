@@ -17,15 +17,24 @@ from pipelines.citations import (
     quoted_answer,
     wanted_words,
 )
-from pipelines.grounding import Grounding, SentenceBuffer
+from pipelines.grounding import Grounding, SentenceBuffer, whole_words
 from pipelines.permit import Permit
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import QuerySettings
+from pipelines.words import key_words
+
+# Stands where a sentence was left off that no passage holds to its end.
+LEFT_OFF = " [\u2026]"
 
 
 @dataclass
 class Draft:
-    """One question under way: `saw` and `heard` take in what happens, `answer` ends it."""
+    """One question under way: `saw` and `heard` take in what happens, `answer` ends it.
+
+    A sentence is in the answer when a passage supports it. Streamed, its words go out before its
+    end is known, as far as one passage holds them all; where it then turns out to be without
+    support it ends in LEFT_OFF. What is out is never taken back.
+    """
 
     question: str
     settings: QuerySettings
@@ -41,6 +50,8 @@ class Draft:
     _buffer: SentenceBuffer = field(default_factory=SentenceBuffer)
     # The sentences given out, each with the passage that holds it.
     _said: list[tuple[str, Document | None]] = field(default_factory=list)
+    # What is out of the sentence under way.
+    _ahead: str = ""
     _quoted: Quote | None = None
     _reply: ChatMessage | None = None
 
@@ -57,34 +68,27 @@ class Draft:
     def heard_whole(self) -> None:
         """Take in the reply that was seen at once instead of piece by piece."""
         if self._reply is not None:
-            self.heard(self._reply.text or "")
+            self._taken_in(self._reply.text or "")
 
     def heard(self, delta: str) -> list[str]:
-        """Take in a piece of the reply, and return the text that became certain by it."""
-        self._drop_withdrawn()
-        if self.settings.grounding == "off":
-            if self.stopped:
-                return []
-            self._said.append((delta, None))
-            return self._out([delta] if delta else [])
-        texts = []
-        for sentence in self._buffer.feed(delta):
-            if self.stopped:
-                break
-            texts += self._weighed(sentence)
+        """Take in a piece of the reply, and return the text that can go out by it."""
+        texts = self._taken_in(delta)
+        if not self.stopped and self.settings.grounding != "off":
+            texts += self._held_so_far()
         return self._out(texts)
 
     def last_texts(self) -> list[str]:
         """Return what is left to give out when the reply is over."""
         self._drop_withdrawn()
-        texts = []
+        texts: list[str] = []
         rest = self._buffer.rest()
         # A sentence that the token limit cut says who knows what.
         cut = self._reply is not None and self._reply.meta.get("finish_reason") == "length"
-        if rest.strip() and not self.stopped and not cut:
-            texts = self._weighed(rest)
-        if not self._said:
-            texts = [self._without_model()]
+        if rest.strip() and not self.stopped:
+            texts = self._left_off() if cut else self._weighed(rest)
+        believed = self.settings.grounding == "off" and self._said
+        if not believed and not any(supporter for _, supporter in self._said):
+            texts.append(self._without_model())
         return self._out(texts)
 
     def answer(self) -> Answer:
@@ -137,29 +141,77 @@ class Draft:
             self._seconds.setdefault("first_token", time.perf_counter() - self._started)
         return texts
 
+    def _taken_in(self, delta: str) -> list[str]:
+        """Return the text of the sentences that the new piece ends."""
+        self._drop_withdrawn()
+        if self.settings.grounding == "off":
+            if self.stopped:
+                return []
+            self._said.append((delta, None))
+            return [delta] if delta else []
+        texts: list[str] = []
+        for sentence in self._buffer.feed(delta):
+            if self.stopped:
+                break
+            texts += self._weighed(sentence)
+        return texts
+
     def _weighed(self, sentence: str) -> list[str]:
-        """Return the sentence as text to give out, or stop the answer before it."""
+        """Return what is to go out of a sentence that is over, or stop the answer before it."""
         supporter = self._grounding.supporter(sentence) if self._grounding else None
-        if supporter is None:
-            self.stopped = True
-            return []
         # Small models end in a loop.
-        if any(said.strip() == sentence.strip() for said, _ in self._said):
+        again = any(said.strip() == sentence.strip() for said, _ in self._said)
+        if supporter is None or again:
             self.stopped = True
-            return []
-        text = f"{' ' if self._said else ''}{sentence.strip()}"
+            return self._left_off()
+        text = self._placed(sentence.strip())
         self._said.append((text, supporter))
-        return [text]
+        left = text[len(self._ahead) :]
+        self._ahead = ""
+        return [left] if left else []
+
+    def _held_so_far(self) -> list[str]:
+        """Return what more can go out of the sentence under way."""
+        begun = whole_words(self._buffer.begun)
+        text = self._placed(begun)
+        if len(text) <= len(self._ahead) or self._grounding is None:
+            return []
+        if any(said.strip().startswith(begun) for said, _ in self._said):
+            return []  # perhaps the same once more
+        if self._said and not key_words(begun):
+            return []  # only the first word is waited for
+        # What may be the end is weighed as one.
+        held = (
+            self._grounding.supporter(begun) is not None
+            if begun.endswith((".", "!", "?"))
+            else self._grounding.holds(begun)
+        )
+        if not held:
+            return []
+        ahead, self._ahead = self._ahead, text
+        return [text[len(ahead) :]]
+
+    def _left_off(self) -> list[str]:
+        """Mark the sentence under way as one that has no end here, if any of it is out."""
+        ahead, self._ahead = self._ahead, ""
+        if not ahead:
+            return []
+        self._said.append((ahead + LEFT_OFF, None))
+        return [LEFT_OFF]
+
+    def _placed(self, sentence: str) -> str:
+        return f" {sentence}" if self._said else sentence
 
     def _without_model(self) -> str:
         """Say what the documents say where the model found no words for it that they hold."""
         quotes = self._quotes([(self.question, 1.0)], self._ranked)
         if not quotes:
-            self._said.append((NOT_ANSWERED, None))
-            return NOT_ANSWERED
+            text = self._placed(NOT_ANSWERED)
+            self._said.append((text, None))
+            return text
         best = max(quotes, key=lambda quote: quote.weight)
         self._quoted = best
-        text = quoted_answer(best)
+        text = self._placed(quoted_answer(best))
         self._said.append((text, best.document))
         return text
 

@@ -4,19 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from haystack import Pipeline
-from haystack.components.builders import ChatPromptBuilder
 from haystack.core.component import Component
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
-from pipelines.components.chat_generator import AnswerGenerator
 from pipelines.components.nim_chat_generator import NimChatGenerator
 from pipelines.components.nim_ranker import NimRanker
 from pipelines.components.nim_text_embedder import NimTextEmbedder
 from pipelines.components.prompt_builder import CompiledPromptBuilder
 from pipelines.components.qdrant_retriever import QdrantRetriever
-from pipelines.components.query_embedder import QueryEmbedder
-from pipelines.components.ranker import PassageRanker
-from pipelines.components.retriever import PassageRetriever
 from pipelines.fast_pipeline import FastPipeline
 from pipelines.prompts import ANSWER_TEMPLATE
 from pipelines.settings import Engine, QuerySettings
@@ -84,6 +79,14 @@ def _fast(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
 
 
 def _stock(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
+    # Imported late: the clients behind these take 25 MB that the fast engine has no use for.
+    from haystack.components.builders import ChatPromptBuilder
+
+    from pipelines.components.chat_generator import AnswerGenerator
+    from pipelines.components.query_embedder import QueryEmbedder
+    from pipelines.components.ranker import PassageRanker
+    from pipelines.components.retriever import PassageRetriever
+
     embedding, ranking, llm = settings.embedding, settings.ranking, settings.llm
     return Parts(
         pipeline=Pipeline,

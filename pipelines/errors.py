@@ -3,12 +3,12 @@
 A StageError carries no address, key, header or body: its text may be shown to a user.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import httpx
-import openai
 import requests
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -81,14 +81,14 @@ def _said(failure: Failure) -> str:
 def failure_of(error: BaseException) -> Failure | None:
     """Return what the error or one of its causes says about the service; None where it is ours."""
     for cause in _chain(error):
-        if isinstance(cause, openai.APIStatusError | UnexpectedResponse):
-            return Failure("status", cause.status_code)
+        if isinstance(cause, (UnexpectedResponse, *_of_openai("APIStatusError"))):
+            return Failure("status", getattr(cause, "status_code", None))
         if isinstance(cause, requests.HTTPError) and cause.response is not None:
             return Failure("status", cause.response.status_code)
         # Timeouts are connection errors too in requests and openai: ask for them first.
-        if isinstance(cause, _TIMEOUTS):
+        if isinstance(cause, (*_TIMEOUTS, *_of_openai("APITimeoutError"))):
             return Failure("timeout")
-        if isinstance(cause, _CONNECTION):
+        if isinstance(cause, (*_CONNECTION, *_of_openai("APIConnectionError"))):
             return Failure("unreachable")
     return None
 
@@ -98,18 +98,14 @@ def stage_error(stage: Stage, error: BaseException) -> StageError | None:
     if isinstance(error, StageError):
         return error
     failure = failure_of(error)
-    if failure is None and any(isinstance(cause, _ODD_ANSWER) for cause in _chain(error)):
+    odd = (*_ODD_ANSWER, *_of_openai("APIError"))
+    if failure is None and any(isinstance(cause, odd) for cause in _chain(error)):
         failure = Failure("answer")
     return StageError(stage, failure) if failure else None
 
 
-_TIMEOUTS = (requests.Timeout, openai.APITimeoutError, httpx.TimeoutException, TimeoutError)
-_CONNECTION = (
-    requests.ConnectionError,
-    openai.APIConnectionError,
-    httpx.TransportError,
-    ConnectionError,
-)
+_TIMEOUTS = (requests.Timeout, httpx.TimeoutException, TimeoutError)
+_CONNECTION = (requests.ConnectionError, httpx.TransportError, ConnectionError)
 # What the clients raise when a 200 holds something else than they expect.
 _ODD_ANSWER = (
     KeyError,
@@ -117,9 +113,14 @@ _ODD_ANSWER = (
     TypeError,
     ValueError,
     AttributeError,
-    openai.APIError,
     ResponseHandlingException,
 )
+
+
+def _of_openai(name: str) -> tuple[type[BaseException], ...]:
+    """Return an exception of openai's client, where the stock engine has loaded its 25 MB."""
+    loaded = sys.modules.get("openai")
+    return (getattr(loaded, name),) if loaded else ()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from haystack import Document
 
 from pipelines.citations import wanted_words
 from pipelines.passage import taken_apart
+from pipelines.words import key_words
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
 _END = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|\n+(?=\S)")
@@ -22,8 +23,7 @@ SHORT_ANSWER = 3
 RELEVANT = 0.7
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Two neighbouring sentences of a passage, as words."""
 
     document: Document
@@ -39,13 +39,15 @@ class Grounding:
         self.question = taken_apart(question).words
         self.max_unsupported = max_unsupported
         wanted = wanted_words([(question, 1.0)], documents)
-        weighed = [
-            (weight, Window(document, words))
-            for document in documents
-            for weight, words in _windows(document, wanted)
+        passages = [taken_apart(document.content or "") for document in documents]
+        weights = [passage.window_weights(wanted) for passage in passages]
+        least = RELEVANT * max((max(each, default=0.0) for each in weights), default=0.0)
+        self.windows = [
+            Window(document, words)
+            for document, passage, weighed in zip(documents, passages, weights, strict=True)
+            for weight, words in zip(weighed, passage.windows, strict=True)
+            if weight >= least
         ]
-        least = RELEVANT * max((weight for weight, _ in weighed), default=0.0)
-        self.windows = [window for weight, window in weighed if weight >= least]
 
     def supporter(self, sentence: str) -> Document | None:
         """Return the best passage that holds the sentence's words; None where none does.
@@ -63,19 +65,32 @@ class Grounding:
                 return window.document
         return None
 
+    def holds(self, begun: str) -> bool:
+        """Say whether one window holds the words of a sentence so far; it may still fail."""
+        said = frozenset(key_words(begun))
+        new = said - self.question
+        return any(self._lacks_little(window.words, new, len(said)) for window in self.windows)
+
     def _holds(self, window: frozenset[str], new: frozenset[str], length: int) -> bool:
-        missing = new - window
-        if any(char.isdigit() for word in missing for char in word):
-            return False
         # The question's words alone do not make a passage a source.
-        return missing != new and len(missing) <= self.max_unsupported * length
+        return not new.isdisjoint(window) and self._lacks_little(window, new, length)
+
+    def _lacks_little(self, window: frozenset[str], new: frozenset[str], length: int) -> bool:
+        missing = new - window
+        if len(missing) > self.max_unsupported * length:
+            return False
+        return not any(char.isdigit() for word in missing for char in word)
 
 
-def _windows(
-    document: Document, wanted: dict[str, float]
-) -> Iterator[tuple[float, frozenset[str]]]:
-    passage = taken_apart(document.content or "")
-    return zip(passage.window_weights(wanted), passage.windows, strict=True)
+def whole_words(begun: str) -> str:
+    """Return the text without its last word where that may go on and say something else.
+
+    A word without meaning of its own goes out at once: most answers begin with one.
+    """
+    start = len(begun)
+    while start and begun[start - 1].isalnum():
+        start -= 1
+    return (begun[:start] if key_words(begun[start:]) else begun).rstrip()
 
 
 class SentenceBuffer:
@@ -93,6 +108,11 @@ class SentenceBuffer:
                 yield self._text[start : match.end()]
                 start = match.end()
         self._text = self._text[start:]
+
+    @property
+    def begun(self) -> str:
+        """What is there of the sentence under way."""
+        return self._text.lstrip()
 
     def rest(self) -> str:
         """Return what is left when the text is over."""

@@ -4,6 +4,7 @@ from haystack import Pipeline
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
 from pipelines.asking import Asking, Searching
+from pipelines.calibration import calibration
 from pipelines.components.evidence_gate import EvidenceGate
 from pipelines.engines import parts
 from pipelines.settings import QuerySettings
@@ -17,7 +18,8 @@ def build_query_pipeline(store: QdrantDocumentStore, settings: QuerySettings) ->
     pipeline = build_search_pipeline(store, settings)
     pipeline.add_component(
         "gate",
-        EvidenceGate(
+        EvidenceGate.calibrated(
+            calibration(settings.ranking.model),
             min_similarity=settings.min_similarity,
             min_coverage=settings.min_coverage,
             passage_characters=settings.passage_characters,

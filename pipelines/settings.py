@@ -71,7 +71,8 @@ class QuerySettings:
     temperature: float = 0.0
     # With one call in ten failing, four attempts leave one question in 3,000 without an answer.
     attempts: int = 4
-    # Below this cosine of the best passage the documents do not speak of the question at all.
+    # For ranking models that calibration.json does not know, and while the ranking model is down:
+    # below this cosine of the best passage the documents do not speak of the question at all.
     min_similarity: float = 0.30
     # The share of the question's content words that the best passages must hold.
     min_coverage: float = 0.55

@@ -25,6 +25,7 @@ from stackyard.replies import (
 
 PAGE = 1000  # documents in one answer of the list
 POLL_SECONDS = 0.2
+FIRST_POLL_SECONDS = 0.02
 ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
 UPLOAD_SECONDS = 900.0
 BACKUP_SECONDS = 1800.0  # between two bytes, while points are read or written
@@ -138,12 +139,14 @@ class Service:
 
     def wait_job(self, job: Job, seconds: float = UPLOAD_SECONDS) -> Job:
         """Return the job when it has ended, in whatever way."""
-        end = time.monotonic() + seconds
+        start = time.monotonic()
         while not job.ended:
-            if time.monotonic() > end:
+            waited = time.monotonic() - start
+            if waited > seconds:
                 message = f"{job.name} was still {job.status} after {seconds:.0f} s"
                 raise Trouble(message, "stackyard logs app")
-            time.sleep(POLL_SECONDS)
+            # A twentieth of the wait so far: a short job is not made a long one by asking late.
+            time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, waited / 20)))
             job = self.job(job.id)
         return job
 

@@ -1,13 +1,14 @@
 """Where files lie: originals by content, page texts by document and content, uploads in flight."""
 
 import errno
-import json
 import os
 import shutil
 import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+import orjson
 
 from pipelines.convert import Page
 from pipelines.reading.page import pages_from_json, pages_to_json
@@ -65,8 +66,8 @@ class Shelf:
         target.parent.mkdir(exist_ok=True)
         partial = target.with_suffix(".part")
         try:
-            with partial.open("w", encoding="utf-8") as file:
-                json.dump(pages_to_json(pages), file, ensure_ascii=False)
+            with partial.open("wb") as file:
+                file.write(orjson.dumps(pages_to_json(pages)))
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
@@ -76,7 +77,7 @@ class Shelf:
         _sync_directory(target.parent)
 
     def read_pages(self, document_id: str, sha256: str) -> list[Page]:
-        content = json.loads(self._page_file(document_id, sha256).read_text(encoding="utf-8"))
+        content = orjson.loads(self._page_file(document_id, sha256).read_bytes())
         return pages_from_json(content)
 
     def share(self, root: Path, needed: set[tuple[str, str]]) -> list[str]:

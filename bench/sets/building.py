@@ -99,11 +99,16 @@ def build(name: str) -> Set:
     """Return the set; raise PackageMissing, or ValueError where a question is still to be read."""
     recipe = RECIPES[name]
     drafts = [draft for manual in recipe.manuals for draft in _drafts(manual)]
-    strangers = [draft.question for draft in _drafts(recipe.stranger) if draft.question]
-    return assemble(drafts, strangers)
+    return assemble(drafts, strangers(name))
 
 
-def assemble(drafts: Sequence[Draft], strangers: Sequence[str]) -> Set:
+def strangers(name: str) -> list[str]:
+    """Return the questions of another FAQ, which the set does not answer."""
+    drafts = _drafts(RECIPES[name].stranger)
+    return sorted({draft.question for draft in drafts if draft.question})
+
+
+def assemble(drafts: Sequence[Draft], foreigners: Sequence[str]) -> Set:
     """Cut the quotations, check that none is left, and write down the questions."""
     asked = [draft.question for draft in drafts if draft.question]
     documents = {draft.name: without(draft.text, asked) for draft in drafts}
@@ -112,7 +117,7 @@ def assemble(drafts: Sequence[Draft], strangers: Sequence[str]) -> Set:
         raise ValueError(message)
     answered = [draft for draft in drafts if draft.question]
     removed = sorted(answered, key=lambda draft: _digest(f"removed {draft.question}"))
-    foreign = sorted(set(strangers), key=lambda question: _digest(f"foreign {question}"))
+    foreign = sorted(set(foreigners), key=lambda question: _digest(f"foreign {question}"))
     questions = [_answerable(draft, documents[draft.name]) for draft in answered]
     questions += [_removed(draft) for draft in removed[:UNANSWERABLE]]
     questions += [

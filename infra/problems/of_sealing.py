@@ -43,6 +43,7 @@ def sealing_problems(
     yield from _place(settings)
     for role in ROLES:
         yield from _model(settings, role, allowed)
+    yield from _provider(settings, allowed)
     yield from _addresses(settings, allowed)
     yield from _keys(settings, secrets)
     yield from _operator(settings)
@@ -140,6 +141,17 @@ def _hosted(role: ModelSettings, where: str, allowed: AllowList) -> Iterator[str
             yield (
                 f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
                 f"names, and {where}.url is at '{host}'\n"
+                f"{hint('network.allowed[1]', '10.0.0.10/32')}"
+            )
+
+
+def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
+    """Ask for the range of a provider of identities, as for a model's: the app calls both."""
+    for _, host, _ in addresses(settings.access.asked_provider or ""):
+        if _is_name(host) and not host.endswith((".svc", ".local")) and not allowed.ranges:
+            yield (
+                f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
+                f"names, and access.oidc is at '{host}'\n"
                 f"{hint('network.allowed[1]', '10.0.0.10/32')}"
             )
 

@@ -17,6 +17,8 @@ from pipelines.reading.page import Page
 # how many such words it takes at least: a short chunk may end in an ellipsis.
 CONTENTS_SHARE = 0.3
 CONTENTS_LEADERS = 4
+# One of these stands where a word of dots begins; looking for them is cheap.
+LEADERS = (" .", "\n.", "\t.", "\u00a0.", "\u2026")
 
 # qdrant-haystack's: what it writes and what we write has one id.
 NAMESPACE = uuid.UUID("3896d314-1e95-4a3a-b45a-945f9f0b541d")
@@ -89,6 +91,8 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
 
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
+    if not any(mark in text for mark in LEADERS):
+        return False
     words = text.split()
     least = max(CONTENTS_LEADERS, CONTENTS_SHARE * len(words))
     if text.count(".") + text.count("\u2026") < least:

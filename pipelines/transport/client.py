@@ -2,17 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import aiohttp
 from yarl import URL
 
 from pipelines.errors import RETRYABLE_STATUSES, Failure, Stage, StageError
-from pipelines.transport.session import CONNECT_SECONDS, Lease, lease, release
-
-T = TypeVar("T")
+from pipelines.transport.session import Lease, lease, release
+from pipelines.transport.wire import Reply
 
 # Full jitter: a pause is anything between 0 and FIRST_PAUSE * 2**retry seconds.
 FIRST_PAUSE = 0.05
@@ -44,15 +41,23 @@ class Client:
         self._url = URL(url)
         self._method = method
         self._headers = {"Content-Type": "application/json", **headers}
-        self._timeout = _timeout(deadline)
         self._lease: Lease | None = None
 
     async def post(self, body: bytes) -> bytes:
         """Return the reply's body. Raises StageError."""
-        held = self._held()
-        await self._turn(held)
+        held = await self._turn()
         try:
-            return await self._tried(held, body, self._whole)
+            calls = _Calls(self, held)
+            while True:
+                try:
+                    reply = await held.wire.whole(body, calls.seconds)
+                except (OSError, TimeoutError) as error:
+                    await calls.failed(_failure(error), error)
+                else:
+                    if reply.status == 200:
+                        held.line.circuit.succeeded()
+                        return reply.body
+                    await calls.failed(_refusal(reply))
         finally:
             held.line.turns.release()
 
@@ -62,20 +67,15 @@ class Client:
 
         The deadline holds for the first byte, and again between any two reads.
         """
-        held = self._held()
-        await self._turn(held)
-        response: aiohttp.ClientResponse | None = None
+        held = await self._turn()
         try:
-            response = await self._tried(held, body, self._opened)
-            yield response.content.iter_any()
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            async with AsyncExitStack() as stack:
+                yield await self._opened(held, body, stack)
+        except (OSError, TimeoutError) as error:
             # Too late to try again: a part of it was given out.
-            failure = _failure(error)
             held.line.circuit.failed()
-            raise StageError(self.stage, failure) from error
+            raise StageError(self.stage, _failure(error)) from error
         finally:
-            if response is not None:
-                response.close()
             held.line.turns.release()
 
     def odd_answer(self) -> StageError:
@@ -83,113 +83,83 @@ class Client:
         return StageError(self.stage, Failure("answer"))
 
     async def close(self) -> None:
-        """Give the session back; the next call takes it again."""
+        """Give the connections back; the next call takes them again."""
         self._lease = None
         await release(self)
 
-    def _held(self) -> Lease:
+    async def _turn(self) -> Lease:
         loop = asyncio.get_running_loop()
-        if self._lease is None or self._lease.loop is not loop or self._lease.session.closed:
-            self._lease = lease(self, self._url)
-        return self._lease
-
-    async def _turn(self, held: Lease) -> None:
+        held = self._lease
+        if held is None or held.loop is not loop:
+            held = self._lease = lease(self, self._method, self._url, self._headers)
         turns = held.line.turns
         if not turns.locked():
             await turns.acquire()
-            return
+            return held
         try:
             async with asyncio.timeout(self.deadline):
                 await turns.acquire()
         except TimeoutError as error:
             raise StageError(self.stage, Failure("timeout")) from error
-
-    async def _whole(
-        self, held: Lease, body: bytes, timeout: aiohttp.ClientTimeout
-    ) -> bytes | Failure:
-        async with held.session.request(
-            self._method,
-            self._url,
-            data=body,
-            headers=self._headers,
-            timeout=timeout,
-            proxy=held.line.proxy,
-            allow_redirects=False,
-        ) as response:
-            return await response.read() if response.status == 200 else _refusal(response)
+        return held
 
     async def _opened(
-        self, held: Lease, body: bytes, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse | Failure:
-        between_reads = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=timeout.total
-        )
-        response = await held.session.post(
-            self._url,
-            data=body,
-            headers=self._headers,
-            timeout=between_reads,
-            proxy=held.line.proxy,
-            allow_redirects=False,
-        )
-        if response.status == 200:
-            return response
-        response.close()
-        return _refusal(response)
-
-    async def _tried(
-        self,
-        held: Lease,
-        body: bytes,
-        send: Callable[[Lease, bytes, aiohttp.ClientTimeout], Awaitable[T | Failure]],
-    ) -> T:
-        circuit = held.line.circuit
-        if wait := circuit.wait_seconds():
-            raise StageError(self.stage, Failure("resting", retry_after=wait))
-        ends = held.loop.time() + self.deadline
-        timeout = self._timeout
-        attempt = 0
+        self, held: Lease, body: bytes, stack: AsyncExitStack
+    ) -> AsyncIterator[bytes]:
+        calls = _Calls(self, held)
         while True:
-            attempt += 1
-            cause: BaseException | None = None
             try:
-                result = await send(held, body, timeout)
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-                failure, cause = _failure(error), error
+                reply, reads = await stack.enter_async_context(
+                    held.wire.opened(body, calls.seconds)
+                )
+            except (OSError, TimeoutError) as error:
+                await calls.failed(_failure(error), error)
             else:
-                if not isinstance(result, Failure):
-                    circuit.succeeded()
-                    return result
-                failure = result
-            if not failure.retryable:
-                # It answers; that it does not like the question is no sign of ill health.
-                circuit.succeeded()
-                raise StageError(self.stage, failure) from cause
-            pause = _pause(attempt, failure)
-            left = ends - held.loop.time() - pause
-            if attempt == self.attempts or left <= 0 or not circuit.may_retry():
-                circuit.failed()
-                raise StageError(self.stage, failure) from cause
-            await asyncio.sleep(pause)
-            timeout = _timeout(left)
+                if reply.status == 200:
+                    held.line.circuit.succeeded()
+                    return reads
+                await stack.aclose()
+                await calls.failed(_refusal(reply))
 
 
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+class _Calls:
+    """The attempts of one call: how long the next one may take, and whether there is one."""
+
+    def __init__(self, client: Client, held: Lease) -> None:
+        self._client = client
+        self._circuit = held.line.circuit
+        self._loop = held.loop
+        self._attempt = 0
+        if wait := self._circuit.wait_seconds():
+            raise StageError(client.stage, Failure("resting", retry_after=wait))
+        self.seconds = client.deadline
+        self._ends = held.loop.time() + client.deadline
+
+    async def failed(self, failure: Failure, cause: BaseException | None = None) -> None:
+        """Pause before the next attempt, or raise StageError where none is left."""
+        self._attempt += 1
+        if not failure.retryable:
+            # It answers; that it does not like the question is no sign of ill health.
+            self._circuit.succeeded()
+            raise StageError(self._client.stage, failure) from cause
+        pause = _pause(self._attempt, failure)
+        self.seconds = self._ends - self._loop.time() - pause
+        last = self._attempt == self._client.attempts or self.seconds <= 0
+        if last or not self._circuit.may_retry():
+            self._circuit.failed()
+            raise StageError(self._client.stage, failure) from cause
+        await asyncio.sleep(pause)
 
 
 def _failure(error: BaseException) -> Failure:
-    # A connection that never opens is a service that is away, not one that is slow.
-    slow = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError)
-    return Failure("timeout" if slow else "unreachable")
+    return Failure("timeout" if isinstance(error, TimeoutError) else "unreachable")
 
 
-def _refusal(response: aiohttp.ClientResponse) -> Failure:
-    status = response.status
-    asked = response.headers.get("Retry-After", "") if status in RETRYABLE_STATUSES else ""
+def _refusal(reply: Reply) -> Failure:
+    asked = reply.retry_after if reply.status in RETRYABLE_STATUSES else ""
     # Dates are left out: the clocks of two machines differ by more than such a pause.
     retry_after = float(asked) if asked.isdigit() else None
-    return Failure("status", status, retry_after=retry_after)
+    return Failure("status", reply.status, retry_after=retry_after)
 
 
 def _pause(attempt: int, failure: Failure) -> float:

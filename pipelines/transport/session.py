@@ -1,67 +1,98 @@
-"""The one aiohttp session of an event loop, and what all callers of an endpoint share on it."""
+"""What all callers of an event loop share: connections, and what is known of each endpoint."""
 
 import asyncio
 import ssl
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import certifi
-from aiohttp.helpers import get_env_proxy_for_url
 from yarl import URL
 
 from pipelines.transport.circuit import Circuit
+from pipelines.transport.pool import DirectWire, Pool
+from pipelines.transport.wire import Wire
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # Calls in flight to one endpoint; the rest wait for their turn inside their deadline.
 CONCURRENCY = 256
-CONNECT_SECONDS = 5.0
-KEEPALIVE_SECONDS = 30.0
-# A passage reply of 20 kB arrives in one read.
-READ_BUFFER = 2**18
 
 
 class Line:
-    """One endpoint: its proxy, its turns, its circuit."""
+    """One endpoint: its turns, its circuit."""
 
-    def __init__(self, url: URL) -> None:
-        self.proxy = _proxy(url)
+    def __init__(self) -> None:
         self.turns = asyncio.Semaphore(CONCURRENCY)
         self.circuit = Circuit()
 
 
 @dataclass
 class _Shared:
-    session: aiohttp.ClientSession
+    pools: dict[URL, Pool] = field(default_factory=dict)
     lines: dict[URL, Line] = field(default_factory=dict)
     users: set[int] = field(default_factory=set)
+    session: "aiohttp.ClientSession | None" = None
+    certificates: ssl.SSLContext | None = None
+
+    def wire(self, method: str, url: URL, headers: Mapping[str, str]) -> Wire:
+        proxy = proxy_of(url)
+        if proxy is not None:
+            # Imported late: 15 MB that most installations never need.
+            from pipelines.transport.proxied import ProxiedWire, open_session
+
+            if self.session is None:
+                self.session = open_session(self._trusted())
+            return ProxiedWire(self.session, proxy, method, url, headers)
+        origin = url.origin()
+        if origin not in self.pools:
+            secure = url.scheme == "https"
+            self.pools[origin] = Pool(url, self._trusted() if secure else None)
+        return DirectWire(self.pools[origin], method, url, headers)
+
+    async def close(self) -> None:
+        for pool in self.pools.values():
+            pool.close()
+        if self.session is not None:
+            await self.session.close()
+
+    def _trusted(self) -> ssl.SSLContext:
+        # The system's authorities or SSL_CERT_FILE's, and certifi's where an image has none.
+        if self.certificates is None:
+            self.certificates = ssl.create_default_context()
+            self.certificates.load_verify_locations(certifi.where())
+        return self.certificates
 
 
 _shared: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = weakref.WeakKeyDictionary()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lease:
-    """A user's share of the session on one loop."""
+    """A user's share of the connections on one loop."""
 
     loop: asyncio.AbstractEventLoop
-    session: aiohttp.ClientSession
+    wire: Wire
     line: Line
 
 
-def lease(user: object, url: URL) -> Lease:
-    """Return the session of the running loop, opened for its first user."""
+def lease(user: object, method: str, url: URL, headers: Mapping[str, str]) -> Lease:
+    """Return a way to an endpoint from the running loop."""
     loop = asyncio.get_running_loop()
-    shared = _shared.get(loop)
-    if shared is None:
-        shared = _shared[loop] = _Shared(_open())
+    shared = _shared.get(loop) or _Shared()
+    wire = shared.wire(method, url, headers)
+    _shared[loop] = shared
     shared.users.add(id(user))
     if url not in shared.lines:
-        shared.lines[url] = Line(url)
-    return Lease(loop, shared.session, shared.lines[url])
+        shared.lines[url] = Line()
+    return Lease(loop, wire, shared.lines[url])
 
 
 async def release(user: object) -> None:
-    """Give the share back; the last user closes the session."""
+    """Give the share back; the last user closes the connections."""
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop)
     if shared is None:
@@ -69,32 +100,12 @@ async def release(user: object) -> None:
     shared.users.discard(id(user))
     if not shared.users:
         del _shared[loop]
-        await shared.session.close()
+        await shared.close()
 
 
-def _open() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ssl=_certificates()
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("Accept-Encoding", "User-Agent"),
-        read_bufsize=READ_BUFFER,
-    )
-
-
-def _certificates() -> ssl.SSLContext:
-    # The system's authorities or SSL_CERT_FILE's, and certifi's where an image has none.
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-def _proxy(url: URL) -> URL | None:
-    """Return the proxy for an address; asked once, since aiohttp would ask at every call."""
-    try:
-        proxy, _ = get_env_proxy_for_url(url)
-    except LookupError:
+def proxy_of(url: URL) -> URL | None:
+    """Return the proxy that the environment names for an address, as every tool reads it."""
+    if url.host is None or proxy_bypass(url.host):
         return None
-    return proxy
+    proxy = getproxies().get(url.scheme)
+    return URL(proxy) if proxy else None

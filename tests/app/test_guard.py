@@ -206,9 +206,9 @@ def test_one_more_than_fits_is_asked_to_come_back(guard: Guard, behind: App) -> 
 
     statuses = {heard.status: heard for heard in asyncio.run(crowd())}
 
-    assert sorted(statuses) == [200, 503]
-    assert statuses[503].problem == "busy"
-    assert statuses[503].headers["retry-after"] == "1"
+    assert sorted(statuses) == [200, 429]
+    assert statuses[429].problem == "busy"
+    assert statuses[429].headers["retry-after"] == "1"
 
 
 def test_health_answers_when_the_house_is_full(guard: Guard, behind: App) -> None:

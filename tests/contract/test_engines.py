@@ -75,7 +75,8 @@ def test_the_streams_are_the_same_but_for_their_timings(world: World) -> None:
         heard(world, engine, stream=True)[2] for engine in BOTH
     )
 
-    assert fast == stock
+    # Where the text is parted depends on when it came.
+    assert "".join(fast) == "".join(stock)
     assert fast_answer.model_dump(exclude={"timings"}) == stock_answer.model_dump(
         exclude={"timings"}
     )

@@ -1,6 +1,7 @@
 """Who may call the service, as a stack says it: what the app is given, and which way is opened."""
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pytest
@@ -11,7 +12,7 @@ OIDC = {"issuer": "https://login.example.org:8443/realms/a", "audience": ["stack
 KEYS = json.dumps({"keys": [{"kty": "RSA"}]})
 
 
-def ways_out(deploy: Deploy, oidc: dict[str, object]) -> set[str]:
+def ways_out(deploy: Deploy, oidc: Mapping[str, object]) -> set[str]:
     found = deploy({"access": {"oidc": oidc}})
     return {each.inputs["metadata"]["name"] for each in found.of("NetworkPolicy")}
 

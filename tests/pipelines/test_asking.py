@@ -161,8 +161,30 @@ def test_the_streamed_text_joined_is_the_answer(world: World) -> None:
     *texts, last = parts(world, OIL)
 
     assert isinstance(last, Answer)
-    assert texts == ["Fresh oil every 500 hours.", " Use oil of grade ISO 46."]
+    assert last.answer == "Fresh oil every 500 hours. Use oil of grade ISO 46."
     assert "".join(str(text) for text in texts) == last.answer
+
+
+@pytest.mark.parametrize(
+    "said", ["The pump needs oil every 900 hours.", "The pump needs oil every 500 hours. In Rome."]
+)
+def test_a_stream_that_loses_its_support_is_still_its_answer(world: World, said: str) -> None:
+    world.nim.answer = said
+
+    *texts, last = parts(world, OIL)
+
+    assert isinstance(last, Answer)
+    assert "".join(str(text) for text in texts) == last.answer
+    assert not any(word in last.answer for word in ("900", "Rome"))
+    assert (last.answerable, last.citations[0].page) == (True, 1)
+
+
+def test_a_sentence_that_comes_again_is_not_streamed_again(world: World) -> None:
+    world.nim.answer = "Fresh oil every 500 hours. " * 5
+
+    *texts, _ = parts(world, OIL)
+
+    assert "".join(str(text) for text in texts) == "Fresh oil every 500 hours."
 
 
 def test_a_refusal_is_streamed_too(world: World) -> None:
@@ -179,7 +201,7 @@ def test_a_consumer_that_leaves_hangs_up_on_the_model(world: World) -> None:
     async def leave_early() -> None:
         asking = world.asking()
         stream = asking.stream(OIL)
-        assert await anext(stream) == "Fresh oil every 500 hours."
+        assert "Fresh oil every 500 hours.".startswith(str(await anext(stream)))
         await stream.aclose()
         await asking.close()
 

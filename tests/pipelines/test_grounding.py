@@ -2,7 +2,7 @@
 
 from haystack import Document
 
-from pipelines.grounding import Grounding, SentenceBuffer
+from pipelines.grounding import Grounding, SentenceBuffer, whole_words
 from pipelines.words import key_words, view
 
 PASSAGE = Document(
@@ -66,3 +66,24 @@ def test_broken_words_are_whole_for_models_and_for_comparing() -> None:
 
 def test_scripts_without_spaces_are_compared_in_pairs() -> None:
     assert set(key_words("水漏れ")) < set(key_words("水漏れの原因"))
+
+
+def test_a_sentence_may_go_on_as_long_as_one_window_holds_its_words() -> None:
+    grounding = Grounding("How often are uploads scanned?", [PASSAGE], 0.0)
+
+    assert grounding.holds("The uploads are")
+    assert grounding.holds("The uploads are scanned every 15")
+    assert not grounding.holds("The uploads are scanned every 90")
+    assert not grounding.holds("The uploads happen by third")
+
+
+def test_a_word_that_may_grow_waits_for_its_end_unless_it_says_nothing() -> None:
+    begun = ("The", "The upl", "The uploads ", "It is 3", "It is 3.")
+
+    assert [whole_words(text) for text in begun] == [
+        "The",
+        "The",
+        "The uploads",
+        "It is",
+        "It is 3.",
+    ]

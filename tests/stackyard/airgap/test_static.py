@@ -17,7 +17,7 @@ from stackyard.project import Stack
 from tests.infra.sealed import sealed
 
 Json = dict[str, Any]
-CHART = [
+CHART: list[Json] = [
     {
         "kind": "ClusterPolicy",
         "metadata": {"name": "cluster-policy"},

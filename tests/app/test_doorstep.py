@@ -1,0 +1,174 @@
+"""What uvicorn's protocol refuses by itself while the house is full, over real sockets."""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from app.access.door import Door
+from app.doorstep import LONGEST_BODY, Doorstep
+from app.guard import Guard, Limits
+from app.metrics import Metrics
+
+
+@dataclass
+class Heard:
+    """One reply."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class House:
+    """A guard of one place behind uvicorn; who is inside waits for `leave`."""
+
+    def __init__(self) -> None:
+        self.leave = asyncio.Event()
+        self.inside = asyncio.Event()
+        self.metrics = Metrics()
+        limits = Limits(
+            body_bytes=10**6, upload_bytes=10**6, concurrency=1, request_seconds=9, upload_seconds=9
+        )
+        self.guard = Guard(
+            self._app, door=Door(ring=None, anonymous=True), limits=limits, metrics=self.metrics
+        )
+        self.address = ("", 0)
+        self.callers: list[asyncio.StreamWriter] = []
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/healthz":
+            while (await receive()).get("more_body"):
+                continue
+            self.inside.set()
+            await self.leave.wait()
+        await PlainTextResponse("answered")(scope, receive, send)
+
+
+class Caller:
+    """One keep-alive connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def of(cls, house: House) -> "Caller":
+        reader, writer = await asyncio.open_connection(*house.address)
+        house.callers.append(writer)
+        return cls(reader, writer)
+
+    def say(self, method: str, path: str, body: bytes = b"{}") -> None:
+        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        self._writer.write(head.encode() + body)
+
+    async def hear(self) -> Heard:
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await self._reader.readexactly(int(headers["content-length"]))
+        return Heard(int(head[0].split()[1]), headers, body)
+
+    async def ask(self, method: str, path: str, body: bytes = b"{}") -> Heard:
+        self.say(method, path, body)
+        return await self.hear()
+
+
+def in_a_full_house(visit: Callable[[House, Caller], Awaitable[None]]) -> None:
+    async def all_of_it() -> None:
+        house = House()
+        config = uvicorn.Config(
+            house.guard, http=Doorstep, ws="none", lifespan="off", log_config=None, access_log=False
+        )
+        server = uvicorn.Server(config)
+        opened = socket.create_server(("127.0.0.1", 0))
+        house.address = opened.getsockname()
+        serving = asyncio.create_task(server.serve(sockets=[opened]))
+        inside = await _when_open(house)
+        inside.say("POST", "/rag")
+        await house.inside.wait()
+        try:
+            await visit(house, inside)
+        finally:
+            house.leave.set()
+            for caller in house.callers:
+                caller.close()
+                await caller.wait_closed()
+            server.should_exit = True
+            await serving
+            opened.close()
+
+    asyncio.run(all_of_it())
+
+
+async def _when_open(house: House) -> Caller:
+    for _ in range(500):
+        try:
+            caller = await Caller.of(house)
+            assert (await caller.ask("GET", "/healthz", b"")).status == 200
+        except ConnectionError:
+            await asyncio.sleep(0.01)
+        else:
+            return caller
+    raise AssertionError
+
+
+@pytest.mark.parametrize("path", ["/rag", "/query/run", "/v1/chat/completions", "/v1/search"])
+def test_a_question_too_many_is_told_when_to_come_back_and_keeps_its_connection(path: str) -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        caller = await Caller.of(house)
+        first, second = [await caller.ask("POST", path) for _ in range(2)]
+
+        assert (first.status, first.headers["retry-after"]) == (429, "1")
+        assert json.loads(first.body)["type"] == "urn:stackyard:problem:busy"
+        assert first.headers["content-type"] == "application/problem+json"
+        assert first.headers["cache-control"] == "no-store"
+        assert len(first.headers["x-request-id"]) == 32
+        assert first.headers["x-request-id"] != second.headers["x-request-id"]
+        house.leave.set()
+        assert (await inside.hear()).status == 200
+        assert (await caller.ask("POST", path)).status == 200
+        assert f'route="{path}",status="429"}} 2' in house.metrics.text()
+
+    in_a_full_house(visit)
+
+
+def test_health_and_unknown_addresses_are_answered_as_ever() -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        asked = [("GET", "/healthz"), ("POST", "/nothing"), ("GET", "/rag")]
+        heard = [await (await Caller.of(house)).ask(*each, b"") for each in asked]
+
+        assert [each.status for each in heard] == [200, 404, 405]
+
+    in_a_full_house(visit)
+
+
+def test_a_long_body_is_turned_away_by_the_guard() -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        caller = await Caller.of(house)
+
+        heard = await caller.ask("POST", "/rag", b"x" * (LONGEST_BODY + 1))
+
+        assert (heard.status, heard.headers["retry-after"]) == (429, "1")
+
+    in_a_full_house(visit)
+
+
+def test_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        caller = await Caller.of(house)
+        for _ in range(5):
+            await caller.ask("POST", "/rag")
+        await asyncio.sleep(1.1)
+
+    with caplog.at_level(logging.WARNING):
+        in_a_full_house(visit)
+
+    lines = [record for record in caplog.records if record.name == "app.doorstep"]
+    assert [vars(line)["refused"] for line in lines] == [5]
