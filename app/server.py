@@ -20,6 +20,7 @@ from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
 from app.routes.query import query_router
+from app.routes.responses import responses_router
 from app.service import Service, build
 from app.settings import Settings
 from app.surface import find
@@ -83,6 +84,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(health_router(service.readiness, service.metrics))
     app.include_router(query_router(service.answering))
     app.include_router(chat_router(service.answering))
+    app.include_router(responses_router(service.answering))
     app.include_router(documents_router(service.library))
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -37,6 +37,7 @@ ROUTES = (
     _route("/query/run", POST="answer"),
     _route("/rag", POST="answer"),
     _route("/v1/chat/completions", POST="answer"),
+    _route("/v1/responses", POST="answer"),
     _route("/v1/search", POST="answer"),
     _route("/v1/models", GET="read"),
     _route("/v1/models/{model}", GET="read"),

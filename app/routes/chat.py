@@ -100,7 +100,7 @@ def chat_router(answering: Answering) -> APIRouter:
 
 async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
     """Answer a conversation's last question as a completion, whole or in chunks."""
-    asked = request.asked(await _collection_of(answering, request.model))
+    asked = request.asked(await collection_of(answering, request.model))
     head = Head(request.model)
     if not request.stream:
         return orjson.dumps(head.completion(await answering.ask(asked)))
@@ -110,7 +110,8 @@ async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
     return _events(head, first, stream, usage=usage)
 
 
-async def _collection_of(answering: Answering, model: str) -> str:
+async def collection_of(answering: Answering, model: str) -> str:
+    """Return the collection behind a model's name, or raise a Problem."""
     if model == DEFAULT_MODEL:
         return answering.default_collection
     if model not in await answering.collections():
