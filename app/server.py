@@ -19,11 +19,13 @@ from app.metrics_port import serve_metrics
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
+from app.routes.mcp import mcp_router
 from app.routes.query import query_router
 from app.routes.responses import responses_router
 from app.service import Service, build
 from app.settings import Settings
 from app.surface import find
+from app.tools import Tools
 
 VERSION = "1"
 THREADS = 64
@@ -86,6 +88,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(chat_router(service.answering))
     app.include_router(responses_router(service.answering))
     app.include_router(documents_router(service.library))
+    app.include_router(mcp_router(Tools(service.answering, service.library)))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:

@@ -23,7 +23,7 @@ CHARACTERS_PER_SLICE = 200_000
 # While one is embedded another is written.
 SLICES_IN_FLIGHT = 3
 
-RESERVED = frozenset(("document", "document_id", "page", "span", "part", "headings"))
+RESERVED = frozenset(("collection", "document", "document_id", "page", "span", "part", "headings"))
 
 
 def build_indexing_pipeline(

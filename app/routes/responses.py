@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Annotated, Literal
 
 import orjson
@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from app.answering import Answering, Asked
 from app.failures import to_problem
 from app.problems import Problem, invalid
-from app.questions import LONGEST, Turn
+from app.questions import LONGEST, Collections, Turn
 from app.replies import Events, Reply, as_response
-from app.routes.chat import DEFAULT_MODEL, collection_of
+from app.routes.chat import DEFAULT_MODEL, collections_of
 from pipelines.answer import Answer
 
 Shape = dict[str, object]
@@ -53,8 +53,9 @@ class ResponsesRequest(BaseModel):
     conversation: object = None
     background: bool | None = None
     filters: dict[str, object] | None = None
+    collections: Collections = None
 
-    def asked(self, collection: str) -> Asked:
+    def asked(self, collections: Sequence[str]) -> Asked:
         """Take the last user message as the question and what came before as history."""
         self._refuse_what_needs_a_memory()
         said: list[Turn] = []
@@ -71,7 +72,7 @@ class ResponsesRequest(BaseModel):
         if not question or len(question) > LONGEST:
             msg = f"input needs a user message of 1 to {LONGEST} characters"
             raise invalid(msg)
-        return Asked.of(question, collection, self.filters, said)
+        return Asked.of(question, collections, self.filters, said)
 
     def _refuse_what_needs_a_memory(self) -> None:
         asked_for = {
@@ -101,7 +102,8 @@ def responses_router(answering: Answering) -> APIRouter:
 
 async def responses_reply(answering: Answering, request: ResponsesRequest) -> Reply:
     """Answer the last question of the input as a response, whole or in events."""
-    asked = request.asked(await collection_of(answering, request.model))
+    collections = await collections_of(answering, request.model, request.collections)
+    asked = request.asked(collections)
     shape = ResponseShape(request)
     if not request.stream:
         return orjson.dumps(shape.completed(await answering.ask(asked)))
