@@ -21,19 +21,10 @@ STORE = "haystack_integrations.document_stores.qdrant.document_store.QdrantDocum
 HOSTED = "https://integrate.api.nvidia.com/v1"
 HOSTED_RETRIEVAL = "ai.api.nvidia.com"
 # What the client of OpenAI takes by name; the rest of a NIM's own arguments goes in its body.
-NAMED_ARGUMENTS = frozenset(
-    [
-        "frequency_penalty",
-        "logprobs",
-        "max_tokens",
-        "n",
-        "presence_penalty",
-        "seed",
-        "stop",
-        "temperature",
-        "top_p",
-    ]
-)
+NAMED_ARGUMENTS = {
+    *("frequency_penalty", "presence_penalty", "temperature", "top_p"),
+    *("logprobs", "max_tokens", "n", "seed", "stop"),
+}
 # What QdrantDocumentStore took in 2024 and takes no more.
 GONE_STORE_PARAMETERS = frozenset(
     ("content_field", "name_field", "embedding_field", "duplicate_documents", "init_from")
