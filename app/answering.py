@@ -74,7 +74,7 @@ class Answering:
         self, settings: Settings, stores: Stores, library: Library, metrics: Metrics
     ) -> None:
         self.default_collection = settings.collection
-        self._settings = query_settings(settings)
+        self._settings = settings
         self._stores = stores
         self._library = library
         self._metrics = metrics
@@ -163,12 +163,11 @@ class Answering:
         return await asyncio.shield(task)
 
     async def _open(self, collections: Place) -> _Opened:
-        stores = tuple(
-            [await asyncio.to_thread(self._stores.open, collection) for collection in collections]
-        )
-        settings, beside, place = self._settings, stores[1:], ",".join(collections)
+        stores, model = await asyncio.to_thread(self._stores.open, collections)
+        settings, beside = query_settings(self._settings, model), stores[1:]
+        place = ",".join(collections)
         opened = _Opened(
-            stores,
+            tuple(stores),
             Asking(build_query_pipeline(stores[0], settings, beside), settings, place),
             Searching(build_search_pipeline(stores[0], settings, beside)),
         )

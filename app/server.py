@@ -11,7 +11,6 @@ from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
 
 from app import problems
-from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
@@ -38,7 +37,7 @@ def create(settings: Settings) -> Guard:
     if settings.api_keys_file is not None and not settings.anonymous:
         keys = KeyRing(settings.api_keys_file)
     service = build(settings)
-    check_dimension(settings, service.library.journal.collections())
+    service.reembedding.check()
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
     ours = _ours(service, hayhooks)
@@ -64,9 +63,11 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            await service.reembedding.start()
             try:
                 yield
             finally:
+                await service.reembedding.stop()
                 await service.library.indexer.stop()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()

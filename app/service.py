@@ -7,12 +7,15 @@ from pathlib import Path
 from app.answering import Answering
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
+from app.documents.ledger import Ledger
 from app.documents.library import Library
 from app.documents.shelf import Shelf
+from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.metrics import Metrics
 from app.models import reading_limits
 from app.readiness import Backend, Readiness
+from app.reembedding import Reembedding
 from app.secrets import bearer, read_secret
 from app.settings import Settings, SettingsProblem
 from app.stores import Stores
@@ -28,6 +31,7 @@ class Service:
     library: Library
     index: ChunkIndex
     answering: Answering
+    reembedding: Reembedding
 
 
 _current: list[Service] = []
@@ -42,7 +46,8 @@ def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
     journal, shelf = _open(settings.data_dir)
-    stores = Stores(settings)
+    generations = Generations(settings)
+    stores = Stores(settings, generations)
     index = ChunkIndex(settings, stores)
     indexer = Indexer(
         journal, shelf, index, limits=reading_limits(settings), jobs=settings.indexing_jobs
@@ -54,16 +59,27 @@ def build(settings: Settings) -> Service:
         collection=settings.collection,
         min_free_bytes=settings.min_free_mb * 2**20,
     )
+    reembedding = Reembedding(
+        journal=journal,
+        shelf=shelf,
+        index=index,
+        stores=stores,
+        generations=generations,
+        ledger=Ledger(settings.data_dir / "embedded.sqlite3"),
+        collection=settings.collection,
+    )
     service = Service(
         settings=settings,
+        reembedding=reembedding,
         metrics=metrics,
         readiness=Readiness(_backends(settings)),
         library=library,
         index=index,
         answering=Answering(settings, stores, library, metrics),
     )
-    metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
+    metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
+    metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
     _current.append(service)
     return service
 
@@ -81,8 +97,8 @@ def _open(directory: Path) -> tuple[Journal, Shelf]:
         raise SettingsProblem(message) from None
 
 
-def _labelled(counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
-    return {(("status", status),): float(count) for status, count in counts.items()}
+def _by(label: str, counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
+    return {((label, value),): float(count) for value, count in counts.items()}
 
 
 def _backends(settings: Settings) -> list[Backend]:

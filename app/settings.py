@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     embedding_model: str = Field(min_length=1)
     embedding_dimension: int = Field(gt=0, le=65536)
     embedding_api_key_file: Path | None = None
+    # The model to change to: its vectors are built beside, and answer when they are complete.
+    next_embedding_url: str | None = None
+    next_embedding_model: str | None = Field(default=None, min_length=1)
+    next_embedding_dimension: int | None = Field(default=None, gt=0, le=65536)
+    next_embedding_api_key_file: Path | None = None
     ranking_url: str
     ranking_model: str = Field(min_length=1)
     ranking_api_key_file: Path | None = None
@@ -85,18 +90,20 @@ class Settings(BaseSettings):
     indexing_jobs: int = Field(default=4, gt=0, le=32)
     shutdown_seconds: int = Field(default=60, gt=0)
 
-    @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url")
+    @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url", "next_embedding_url")
     @classmethod
-    def _is_http(cls, value: str) -> str:
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.startswith(("http://", "https://")):
             message = f"is {value!r}; it must begin with http:// or https://"
             raise ValueError(message)
         return value.rstrip("/")
 
-    @field_validator("llm_url", "embedding_url", "ranking_url")
+    @field_validator("llm_url", "embedding_url", "ranking_url", "next_embedding_url")
     @classmethod
-    def _ends_in_v1(cls, value: str) -> str:
-        if not value.endswith("/v1"):
+    def _ends_in_v1(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith("/v1"):
             message = f"is {value!r}; it must end in /v1"
             raise ValueError(message)
         return value
@@ -105,6 +112,7 @@ class Settings(BaseSettings):
         "qdrant_api_key_file",
         "llm_api_key_file",
         "embedding_api_key_file",
+        "next_embedding_api_key_file",
         "ranking_api_key_file",
         "api_keys_file",
     )
@@ -122,6 +130,19 @@ class Settings(BaseSettings):
                 "RAG_API_KEYS_FILE: is not set; it must name a file with one key per line, "
                 "or RAG_ANONYMOUS must be true"
             )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _the_next_model_is_whole(self) -> Self:
+        given = {
+            "RAG_NEXT_EMBEDDING_URL": self.next_embedding_url,
+            "RAG_NEXT_EMBEDDING_MODEL": self.next_embedding_model,
+            "RAG_NEXT_EMBEDDING_DIMENSION": self.next_embedding_dimension,
+        }
+        lacking = [name for name, value in given.items() if value is None]
+        if 0 < len(lacking) < len(given):
+            message = f"{lacking[0]}: is not set; it belongs to the others of the next model"
             raise ValueError(message)
         return self
 

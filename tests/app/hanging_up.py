@@ -23,7 +23,7 @@ def seconds_to_cut(app: AppProcess, nim: FakeNim, path: str, members: dict[str, 
     try:
         with socket.create_connection((address.hostname or "", address.port or 0)) as caller:
             caller.sendall(head.encode() + body)
-            until(lambda: len(nim.posts("/chat/completions")) > asked)
+            until(lambda: len(nim.posts("/chat/completions")) > asked, 120)
             time.sleep(0.2)  # the call is on its way, not only begun
         began = time.monotonic()
         until(lambda: nim.streams_cut > cut, 5)
