@@ -23,6 +23,7 @@ from pipelines.asking import Asking, Searching
 from pipelines.errors import StageError
 from pipelines.follow_up import Turn as PastTurn
 from pipelines.query import build_query_pipeline, build_search_pipeline
+from pipelines.site import Site
 
 Place = tuple[str, ...]
 MOST_OPEN = 64  # combinations of collections that keep their pipelines; the oldest goes
@@ -71,10 +72,11 @@ class Answering:
     """Answers questions on one event loop."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, library: Library, metrics: Metrics
+        self, settings: Settings, stores: Stores, library: Library, metrics: Metrics, site: Site
     ) -> None:
         self.default_collection = settings.collection
         self._settings = settings
+        self._site = site
         self._stores = stores
         self._library = library
         self._metrics = metrics
@@ -164,7 +166,7 @@ class Answering:
 
     async def _open(self, collections: Place) -> _Opened:
         stores, model = await asyncio.to_thread(self._stores.open, collections)
-        settings, beside = query_settings(self._settings, model), stores[1:]
+        settings, beside = query_settings(self._settings, model, self._site), stores[1:]
         place = ",".join(collections)
         opened = _Opened(
             tuple(stores),

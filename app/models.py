@@ -7,6 +7,7 @@ from app.secrets import haystack_secret
 from app.settings import Settings
 from pipelines.convert import Limits
 from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
+from pipelines.site import Site
 
 
 def store_settings(settings: Settings, model: EmbeddingModel) -> StoreSettings:
@@ -34,7 +35,7 @@ def reading_limits(settings: Settings) -> Limits:
     )
 
 
-def query_settings(settings: Settings, model: EmbeddingModel) -> QuerySettings:
+def query_settings(settings: Settings, model: EmbeddingModel, site: Site) -> QuerySettings:
     return QuerySettings(
         embedding=embedding_endpoint(model),
         ranking=_endpoint(
@@ -42,6 +43,7 @@ def query_settings(settings: Settings, model: EmbeddingModel) -> QuerySettings:
         ),
         llm=_endpoint(settings.llm_url, settings.llm_model, settings.llm_api_key_file),
         engine=settings.engine,
+        template=site.template,
     )
 
 

@@ -124,7 +124,7 @@ class Reembedding:
             generations.switch(ready)
             self._stores.forget_all()
         log.info("switched", extra={"model": generations.wanted.name})
-        return False
+        return True  # the other vectors are kept from now on
 
     def _go_back_if_wanted(self) -> None:
         try:

@@ -21,6 +21,7 @@ from app.routes.health import health_router
 from app.routes.mcp import mcp_router
 from app.routes.query import query_router
 from app.routes.responses import responses_router
+from app.routes.site import site_router
 from app.service import Service, build
 from app.settings import Settings
 from app.surface import find
@@ -71,6 +72,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
                 await service.library.indexer.stop()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()
+                await service.site.close()
                 await service.readiness.close()
 
     app = FastAPI(
@@ -89,6 +91,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(chat_router(service.answering))
     app.include_router(responses_router(service.answering))
     app.include_router(documents_router(service.library))
+    app.include_router(site_router(service.site))
     app.include_router(mcp_router(Tools(service.answering, service.library)))
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -16,9 +16,12 @@ from app.metrics import Metrics
 from app.models import reading_limits
 from app.readiness import Backend, Readiness
 from app.reembedding import Reembedding
+from app.routes.site import SitePipelines
 from app.secrets import bearer, read_secret
 from app.settings import Settings, SettingsProblem
 from app.stores import Stores
+from pipelines.convert import SITE
+from pipelines.site import Site, SiteProblem, read_site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Service:
     library: Library
     index: ChunkIndex
     answering: Answering
+    site: SitePipelines
     reembedding: Reembedding
 
 
@@ -45,6 +49,7 @@ def current() -> Service:
 def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
+    site = _site(settings.site_dir)
     journal, shelf = _open(settings.data_dir)
     generations = Generations(settings)
     stores = Stores(settings, generations)
@@ -70,18 +75,33 @@ def build(settings: Settings) -> Service:
     )
     service = Service(
         settings=settings,
+        site=SitePipelines(site),
         reembedding=reembedding,
         metrics=metrics,
         readiness=Readiness(_backends(settings)),
         library=library,
         index=index,
-        answering=Answering(settings, stores, library, metrics),
+        answering=Answering(settings, stores, library, metrics, site),
     )
     metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
     metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
     _current.append(service)
     return service
+
+
+def _site(folder: Path | None) -> Site:
+    try:
+        site = read_site(folder)
+    except SiteProblem as problem:
+        lines = "\n".join(f"  {line}" for line in str(problem).splitlines())
+        message = (
+            f"RAG_SITE_DIR is {str(folder)!r}, which cannot be used:\n{lines}"
+            "\nhint: docs/guides/site.md has what may be in it"
+        )
+        raise SettingsProblem(message) from None
+    SITE.update(site.converters)
+    return site
 
 
 def _open(directory: Path) -> tuple[Journal, Shelf]:

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     anonymous: bool = False
 
     data_dir: Path = Path("/data")
+    site_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=1416, ge=0, le=65535)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -120,6 +121,14 @@ class Settings(BaseSettings):
     def _is_a_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             message = f"is {str(value)!r}, which is not a file"
+            raise ValueError(message)
+        return value
+
+    @field_validator("site_dir")
+    @classmethod
+    def _is_a_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            message = f"is {str(value)!r}, which is not a folder"
             raise ValueError(message)
         return value
 

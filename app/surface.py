@@ -40,6 +40,7 @@ ROUTES = (
     _route("/v1/responses", POST="answer"),
     _route("/v1/search", POST="answer"),
     _route("/mcp", POST="answer"),
+    _route("/pipelines/{name}/run", POST="answer"),
     _route("/v1/models", GET="read"),
     _route("/v1/models/{model}", GET="read"),
     _route("/v1/documents", GET="read", POST="upload"),

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.reading.kinds import KINDS, kind_of, unknown
+from pipelines.reading.kinds import KINDS, SITE, kind_of, unknown
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import (
     Page,
@@ -32,6 +32,7 @@ from pipelines.reading.page import (
 
 __all__ = [
     "KINDS",
+    "SITE",
     "Limits",
     "Page",
     "Readers",
@@ -126,6 +127,7 @@ class _Reader:
 
     def read(self, path: Path, name: str, limits: Limits) -> Reading:
         request = {"path": str(path.resolve()), "name": name, "limits": asdict(limits)}
+        request["site"] = {ending: str(file) for ending, file in SITE.items()}
         os.ftruncate(self._memory, 0)
         os.lseek(self._memory, 0, os.SEEK_SET)
         assert self._process.stdin is not None

@@ -18,7 +18,6 @@ from pipelines.components.query_embedder import QueryEmbedder
 from pipelines.components.ranker import PassageRanker
 from pipelines.components.retriever import PassageRetriever
 from pipelines.fast_pipeline import FastPipeline
-from pipelines.prompts import ANSWER_TEMPLATE
 from pipelines.settings import Engine, QuerySettings
 
 
@@ -70,7 +69,7 @@ def _fast(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=attempts,
         ),
-        prompt=lambda: CompiledPromptBuilder(template=ANSWER_TEMPLATE),
+        prompt=lambda: CompiledPromptBuilder(template=list(settings.template)),
         llm=lambda: NimChatGenerator(
             model=llm.model,
             api_url=llm.url,
@@ -103,7 +102,7 @@ def _stock(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=settings.attempts,
         ),
-        prompt=lambda: ChatPromptBuilder(template=ANSWER_TEMPLATE),
+        prompt=lambda: ChatPromptBuilder(template=list(settings.template)),
         llm=lambda: AnswerGenerator(
             model=llm.model,
             api_url=llm.url,

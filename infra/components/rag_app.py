@@ -16,6 +16,7 @@ from infra.components.pod import (
     secret_volume,
 )
 from infra.components.scope import SKIP_AWAIT, Scope
+from infra.components.site import SITE, site_config
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.models.endpoint import ModelEndpoint
@@ -68,6 +69,7 @@ class RagApp(pulumi.ComponentResource):
             storage=args.settings.storage,
             parent=self,
         )
+        site = site_config(f"{name}-site", scope, name, args.settings.site, parent=self)
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(name, "app"),
@@ -100,7 +102,10 @@ class RagApp(pulumi.ComponentResource):
                 strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
-                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "app", scope.stack)),
+                    metadata=k8s.meta.v1.ObjectMetaArgs(
+                        labels=labels(name, "app", scope.stack),
+                        annotations=site.annotations,
+                    ),
                     spec=pod_spec(
                         scope,
                         account=account.metadata.name,
@@ -113,12 +118,17 @@ class RagApp(pulumi.ComponentResource):
                                 environment=environment(args),
                                 probes=PROBES,
                                 resources=RESOURCES,
-                                mounts=[mount("data", DATA), mount("keys", KEYS, read_only=True)],
+                                mounts=[
+                                    mount("data", DATA),
+                                    mount("keys", KEYS, read_only=True),
+                                    *site.mounts,
+                                ],
                             )
                         ],
                         volumes=[
                             claim_volume("data", volume.metadata.name),
                             secret_volume("keys", secret.metadata.name),
+                            *site.volumes,
                         ],
                     ),
                 ),
@@ -140,6 +150,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_QDRANT_URL": args.qdrant_url,
         "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",
     }
+    if args.settings.site is not None:
+        result["RAG_SITE_DIR"] = SITE
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
         result[f"{prefix}_URL"] = endpoint.url

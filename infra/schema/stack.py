@@ -46,6 +46,12 @@ class AppSettings(Frozen):
     )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")
+    site: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder beside the stack's file with prompts, converters and pipelines of "
+        "your own",
+    )
     engine: Engine = Field(
         default="fast",
         description="`fast`: our components and scheduler; `stock`: Haystack's and its "

@@ -19,7 +19,15 @@ from pathlib import Path
 
 import orjson
 
-from pipelines.reading.kinds import ARCHIVES, MAILS, READERS, failed, kind_of, read
+from pipelines.reading.kinds import (
+    ARCHIVES,
+    MAILS,
+    READERS,
+    SITE,
+    failed,
+    kind_of,
+    read,
+)
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import Reading, UnreadableDocument, pages_to_json
 
@@ -33,6 +41,7 @@ def main(memory: int) -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         limits = Limits(**request["limits"])
+        SITE.update({ending: Path(file) for ending, file in request["site"].items()})
         _load(request["name"])
         child = os.fork()
         if child == 0:
