@@ -54,6 +54,9 @@ figures: bench ## The long runs: make bench, then the stack, which is brought up
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
 
+s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30 MB
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group s3
+
 # inexact: what a second target has added stays
 .venv/.synced: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact && touch $@
@@ -61,4 +64,4 @@ eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of t
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench figures
+.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e fix bench figures
