@@ -22,8 +22,9 @@ def indexing_settings(model: EmbeddingModel) -> IndexingSettings:
     return IndexingSettings(embedding=embedding_endpoint(model))
 
 
-def reading_limits(settings: Settings) -> Limits:
+def reading_limits(settings: Settings, *, ocr: bool) -> Limits:
     return Limits(
+        ocr=ocr,
         pages=settings.max_document_pages,
         seconds=settings.conversion_seconds,
         memory=settings.conversion_mb * 2**20,

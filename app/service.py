@@ -21,6 +21,7 @@ from app.secrets import bearer, read_secret
 from app.settings import Settings, SettingsProblem
 from app.stores import Stores
 from pipelines.convert import SITE
+from pipelines.ocr import Ocr, OcrService, find_tesseract
 from pipelines.site import Site, SiteProblem, read_site
 
 
@@ -54,8 +55,14 @@ def build(settings: Settings) -> Service:
     generations = Generations(settings)
     stores = Stores(settings, generations)
     index = ChunkIndex(settings, stores)
+    ocr = _ocr(settings)
     indexer = Indexer(
-        journal, shelf, index, limits=reading_limits(settings), jobs=settings.indexing_jobs
+        journal,
+        shelf,
+        index,
+        limits=reading_limits(settings, ocr=ocr is not None),
+        jobs=settings.indexing_jobs,
+        ocr=ocr,
     )
     library = Library(
         journal=journal,
@@ -102,6 +109,22 @@ def _site(folder: Path | None) -> Site:
         raise SettingsProblem(message) from None
     SITE.update(site.converters)
     return site
+
+
+def _ocr(settings: Settings) -> Ocr | None:
+    if settings.ocr == "off":
+        return None
+    if settings.ocr_url is not None:
+        return OcrService(settings.ocr_url, read_secret(settings.ocr_api_key_file))
+    tesseract = find_tesseract(settings.ocr_languages)
+    if tesseract is not None and (missing := tesseract.missing_languages()):
+        message = (
+            f"RAG_OCR_LANGUAGES is {settings.ocr_languages!r}, and tesseract has no"
+            f" {', '.join(missing)}\nhint: apt-get install tesseract-ocr-{missing[0]},"
+            " or RAG_OCR=off"
+        )
+        raise SettingsProblem(message)
+    return tesseract
 
 
 def _open(directory: Path) -> tuple[Journal, Shelf]:

@@ -88,10 +88,16 @@ class Settings(BaseSettings):
     max_unpacked_ratio: int = Field(default=200, gt=1)
     max_archive_files: int = Field(default=2000, gt=0)
     max_archive_depth: int = Field(default=3, gt=0)
+    ocr: Literal["auto", "off"] = "auto"
+    ocr_url: str | None = None
+    ocr_api_key_file: Path | None = None
+    ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")
     indexing_jobs: int = Field(default=4, gt=0, le=32)
     shutdown_seconds: int = Field(default=60, gt=0)
 
-    @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url", "next_embedding_url")
+    @field_validator(
+        "qdrant_url", "llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url"
+    )
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is None:
@@ -101,7 +107,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value.rstrip("/")
 
-    @field_validator("llm_url", "embedding_url", "ranking_url", "next_embedding_url")
+    @field_validator("llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url")
     @classmethod
     def _ends_in_v1(cls, value: str | None) -> str | None:
         if value is not None and not value.endswith("/v1"):
@@ -115,6 +121,7 @@ class Settings(BaseSettings):
         "embedding_api_key_file",
         "next_embedding_api_key_file",
         "ranking_api_key_file",
+        "ocr_api_key_file",
         "api_keys_file",
     )
     @classmethod
