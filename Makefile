@@ -50,6 +50,7 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 
 figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
 	@$(RUN) bench stack --stack $(STACK)
+	@$(RUN) tests.soak 100 1000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
