@@ -1,7 +1,8 @@
 """`python -m tests.soak KILLS DOCUMENTS`: kill an ingesting app at random moments, then count.
 
-Not run by CI: 100 kills of 1,000 documents take an hour. Keeps bench/results/soak.json. The model and the vector store are the
-doubles of the integration tests; what is under test is the app's journal, shelf and ids.
+Not run by CI: 100 kills of 1,000 documents take an hour. Keeps bench/results/soak.json. The model
+and the vector store are the doubles of the integration tests; what is under test is the app's
+journal, shelf and ids.
 """
 
 import random
