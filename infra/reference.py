@@ -41,6 +41,8 @@ def _leaves(path: str, field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
     annotation = field.annotation
     (item, *_) = (*get_args(annotation), None) if get_origin(annotation) is list else (None,)
     noun, suffix = (item, "[]") if item is not None else (annotation, "")
+    if isinstance(annotation, UnionType):
+        noun = next((each for each in get_args(annotation) if each is not type(None)), None)
     if isinstance(noun, type) and issubclass(noun, BaseModel):
         for child in noun.model_fields.values():
             yield from _leaves(f"{path}{suffix}.{child.alias}", child)

@@ -97,7 +97,7 @@ def outward(app: Workload, endpoint: ModelEndpoint) -> Edge:
     """Return the app's way to a hosted model, as narrow as its address allows."""
     url = urlsplit(endpoint.url)
     host = url.hostname or ""
-    name = f"hosted-{endpoint.role}"
+    name = f"hosted-{endpoint.role.replace('_', '-')}"
     port = url.port or (443 if url.scheme == "https" else 80)
     parts = host.removesuffix(".cluster.local").split(".")
     if len(parts) == 3 and parts[2] == "svc":

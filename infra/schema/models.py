@@ -80,6 +80,14 @@ class EmbeddingSettings(ModelSettings):
     )
 
 
+class NextEmbeddingSettings(Frozen):
+    """The embedding model to change to: built beside, switched to when complete."""
+
+    url: WebAddress = Field(description="OpenAI-compatible base URL, ends in /v1")
+    model: str = Field(min_length=1, description="the model's name there")
+    dimension: int = Field(gt=0, le=65536, description="length of its vectors")
+
+
 class ModelsSettings(Frozen):
     """The three model roles."""
 
@@ -87,6 +95,7 @@ class ModelsSettings(Frozen):
     llm: ModelSettings = ModelSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     ranking: ModelSettings = ModelSettings()
+    next_embedding: NextEmbeddingSettings | None = None
 
     def role(self, name: str) -> ModelSettings:
         """Return one role's settings by its name."""

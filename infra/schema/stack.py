@@ -108,6 +108,7 @@ SECRETS: dict[str, str] = {
     "NVIDIA_EMBEDDINGS_KEY": "NVIDIA's API, for the embedding role only; wins over nvidiaApiKey",
     "llmApiKey": "the hosted language model with a URL of its own",
     "embeddingApiKey": "the hosted embedding model with a URL of its own",
+    "nextEmbeddingApiKey": "the embedding model to change to",
     "rankingApiKey": "the hosted ranking model with a URL of its own",
     "registryPassword": "pulling from `registry.host` as `registry.username`",
     "appApiKeys": "keys that callers may use, separated by commas. Unset: one is generated",

@@ -1,6 +1,7 @@
 """The passages nearest to a question's vector, out of several collections."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
@@ -88,7 +89,7 @@ class SeveralRetriever:
         return self._best(dict(zip(self.retrievers, answers, strict=True)), top_k)
 
     def _best(
-        self, found: dict[str, dict[str, Any]], top_k: int | None
+        self, found: Mapping[str, Mapping[str, Any]], top_k: int | None
     ) -> dict[str, list[Document] | float]:
         for name, answer in found.items():
             for document in answer["documents"]:
