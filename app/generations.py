@@ -117,7 +117,8 @@ class Generations:
                 if each.physical != each.collection:
                     made = {"alias_name": alias, "collection_name": each.physical}
                     actions.append({"create_alias": made})
-            self._ask("POST", "/collections/aliases", {"actions": actions})
+            if actions:
+                self._ask("POST", "/collections/aliases", {"actions": actions})
             self._aliases = None
 
     def held(self, collection: str) -> list[str]:

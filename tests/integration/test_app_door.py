@@ -224,7 +224,7 @@ def test_openapi_describes_what_is_served_and_nothing_else(app: AppProcess) -> N
         "/healthz", "/readyz", "/metrics", "/query/run", "/rag", "/v1/search", "/v1/models",
         "/v1/models/{model}", "/v1/chat/completions", "/v1/documents",
         "/v1/documents/{document_id}", "/v1/documents/{document_id}/text", "/v1/jobs/{job_id}",
-        "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/events", "/v1/responses", "/mcp", "/pipelines/{name}/run",
     }  # fmt: skip
     assert schema["security"] == [{"key": []}]
 
