@@ -120,7 +120,7 @@ def _notified(message: Message, session: str, running: Running) -> None:
             task.cancel()
 
 
-def _answered(identity: str | int, result: Shape) -> Shape:
+def _answered(identity: str | int | None, result: Shape) -> Shape:
     return {"jsonrpc": "2.0", "id": identity, "result": result}
 
 
