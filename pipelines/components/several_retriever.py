@@ -21,8 +21,8 @@ class SeveralRetriever:
     `meta["collection"]` says where it is from.
     """
 
-    def __init__(self, retrievers: dict[str, Component], top_k: int) -> None:
-        self.retrievers = retrievers
+    def __init__(self, retrievers: Mapping[str, Component], top_k: int) -> None:
+        self.retrievers = dict(retrievers)
         self.top_k = top_k
 
     def to_dict(self) -> dict[str, Any]:

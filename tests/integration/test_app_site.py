@@ -1,6 +1,7 @@
 """A site's prompt, converter and pipeline in a running app, over real HTTP."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +34,10 @@ def test_what_a_site_brings_is_used(app: AppProcess, nim: FakeNim) -> None:
         unknown = client.post("/pipelines/none/run", json={"words": "hello"})
         invalid = client.post("/pipelines/say/run", json={"text": "hello"})
 
-    (system, _) = nim.posts("/chat/completions")[-1].body["messages"]  # type: ignore[misc]
+    asked: Any = nim.posts("/chat/completions")[-1].body
     assert job["status"] == "done"
     assert answer["answer"] == "THE CAPITAL OF FREEDONIA IS MARXVILLE."
-    assert system["content"] == "Answer like a pirate."
+    assert asked["messages"][0]["content"] == "Answer like a pirate."
     assert said.json() == {"said": "Translate hello"}
     assert (unknown.status_code, invalid.status_code) == (404, 422)
     assert "exactly ['words']" in invalid.json()["detail"]
