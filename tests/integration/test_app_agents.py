@@ -116,7 +116,7 @@ def test_what_is_not_a_message_or_not_known_is_refused_by_the_protocols_code(
     with asked.client() as client:
         for body, status, code in refused:
             given = {"content": body} if isinstance(body, bytes) else {"json": body}
-            response = client.post("/mcp", **given)  # type: ignore[arg-type]
+            response = client.post("/mcp", **given)
             assert (response.status_code, response.json()["error"]["code"]) == (status, code)
         foreign = client.post("/mcp", json=message("ping"), headers={"Origin": "http://evil.test"})
         assert foreign.status_code == 403
