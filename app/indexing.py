@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -49,23 +49,53 @@ class ChunkIndex:
         name: str,
         pages: list[Page],
         on_progress: Callable[[int, int], None] | None = None,
+        readers: Sequence[str] | None = None,
     ) -> int:
         """Write a document's chunks in place of its old ones and return how many there are."""
         return self._run(
             collection,
             lambda opened: index_document(
-                opened.pipeline, opened.points, document_id, name, pages, on_progress=on_progress
+                opened.pipeline,
+                opened.points,
+                document_id,
+                name,
+                pages,
+                readers=readers,
+                on_progress=on_progress,
             ),
         )
 
     def index_into(
-        self, generation: Generation, document_id: str, name: str, pages: list[Page]
+        self,
+        generation: Generation,
+        document_id: str,
+        name: str,
+        pages: list[Page],
+        readers: Sequence[str],
     ) -> int:
         """Write a document's chunks into vectors that do not answer, or not yet."""
         return self._run_in(
             generation,
-            lambda opened: index_document(opened.pipeline, opened.points, document_id, name, pages),
+            lambda opened: index_document(
+                opened.pipeline, opened.points, document_id, name, pages, readers=readers
+            ),
         )
+
+    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
+        """Write who may read a document into all chunks of it, in all vectors."""
+        generations = self._stores.generations
+        live = generations.live(collection)
+        for physical in generations.held(collection):
+            if physical != live.physical:
+                other = Generation(collection, physical, live.model)
+                self.set_readers_in(other, document_id, readers)
+        self._run(collection, lambda opened: opened.points.set_readers(document_id, readers))
+
+    def set_readers_in(
+        self, generation: Generation, document_id: str, readers: Sequence[str]
+    ) -> None:
+        """Write who may read a document into its chunks in these vectors."""
+        self._call(self._open(generation).points.set_readers(document_id, readers))
 
     def remove(self, collection: str, document_id: str) -> int:
         """Remove a document's chunks, from all vectors, and return how many there were."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from app.documents.holdings import chunk_readers
 from app.documents.journal import Journal
 from app.documents.ledger import Ledger
 from app.documents.shelf import Shelf
@@ -99,13 +100,22 @@ class Reembedding:
             name, sha256 = answering.get(document_id, ("", ""))
             try:
                 pages = self._shelf.read_pages(document_id, sha256)
-                self._index.index_into(beside, document_id, name, pages)
+                readers = self._readers(document_id)
+                self._index.index_into(beside, document_id, name, pages, readers)
+                # They may have changed meanwhile, or since chunks that were there were written.
+                self._index.set_readers_in(beside, document_id, self._readers(document_id))
             except FileNotFoundError:
                 continue  # it was replaced or deleted a moment ago
             except UnreadableDocument as error:
                 log.warning("left out", extra={"document": document_id, "at": where(error)})
             self._ledger.record(beside.physical, document_id, sha256)
         return bool(lacking)
+
+    def _readers(self, document_id: str) -> list[str]:
+        document = self._journal.document(document_id)
+        if document is None:
+            raise FileNotFoundError(document_id)
+        return chunk_readers(document.owner, document.readers)
 
     def _switch_if_complete(self) -> bool:
         generations = self._generations

@@ -4,7 +4,10 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.access.audit import Audit
+from app.access.key_store import KeyStore
 from app.answering import Answering
+from app.backup.backups import Backups
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
 from app.documents.ledger import Ledger
@@ -37,6 +40,9 @@ class Service:
     answering: Answering
     site: SitePipelines
     reembedding: Reembedding
+    keys: KeyStore
+    audit: Audit
+    backups: Backups
 
 
 _current: list[Service] = []
@@ -51,7 +57,7 @@ def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
     site = _site(settings.site_dir)
-    journal, shelf = _open(settings.data_dir)
+    journal, shelf, keys = _open(settings.data_dir)
     generations = Generations(settings)
     stores = Stores(settings, generations)
     index = ChunkIndex(settings, stores)
@@ -70,6 +76,8 @@ def build(settings: Settings) -> Service:
         indexer=indexer,
         collection=settings.collection,
         min_free_bytes=settings.min_free_mb * 2**20,
+        default_readers=settings.default_readers,
+        retention_days=settings.retention_days,
     )
     reembedding = Reembedding(
         journal=journal,
@@ -89,10 +97,15 @@ def build(settings: Settings) -> Service:
         library=library,
         index=index,
         answering=Answering(settings, stores, library, metrics, site),
+        keys=keys,
+        backups=Backups(settings, library, keys, stores),
+        audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
     )
     metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
     metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
+    metrics.gauge("rag_audit_lines", lambda: _of_replica(service.audit, service.audit.gauges()[0]))
+    metrics.gauge("rag_audit_head", lambda: _of_replica(service.audit, service.audit.gauges()[1]))
     _current.append(service)
     return service
 
@@ -127,10 +140,14 @@ def _ocr(settings: Settings) -> Ocr | None:
     return tesseract
 
 
-def _open(directory: Path) -> tuple[Journal, Shelf]:
+def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return Journal(directory / "journal.sqlite3"), Shelf(directory)
+        return (
+            Journal(directory / "journal.sqlite3"),
+            Shelf(directory),
+            KeyStore(directory / "keys.sqlite3"),
+        )
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = (
@@ -142,6 +159,10 @@ def _open(directory: Path) -> tuple[Journal, Shelf]:
 
 def _by(label: str, counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
     return {((label, value),): float(count) for value, count in counts.items()}
+
+
+def _of_replica(audit: Audit, value: float) -> dict[tuple[tuple[str, str], ...], float]:
+    return {(("replica", audit.replica),): value}
 
 
 def _backends(settings: Settings) -> list[Backend]:

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.access.identity import caller
 from app.answering import Answering, Asked
 from app.documents.library import Library, check_collection
 from app.failures import to_problem
@@ -98,10 +99,10 @@ class Tools:
         if given.collection is not None:
             check_collection(given.collection)
         documents, total = await self._library.documents(
-            given.collection, limit=given.limit, offset=given.offset
+            caller(), given.collection, limit=given.limit, offset=given.offset
         )
         listed: Shape = {
-            "collections": await self._library.collections(),
+            "collections": await self._library.collections(caller()),
             "documents": [document.public() for document in documents],
             "total": total,
         }

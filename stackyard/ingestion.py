@@ -91,6 +91,7 @@ def ingest(
     files: Sequence[Found],
     collection: str | None,
     on_result: Callable[[Result], None],
+    readers: str | None = None,
 ) -> list[Result]:
     """Upload the files and wait for their jobs; a refused file does not stop the others."""
     results: list[Result] = []
@@ -103,7 +104,7 @@ def ingest(
     for file in files:
         try:
             with file.local() as path:
-                waiting.append(service.upload(path, file.name, collection))
+                waiting.append(service.upload(path, file.name, collection, readers))
         except OSError as error:
             finish(Result(file.name, "refused", 0, error.strerror or str(error)))
         except ServiceError as error:

@@ -118,9 +118,12 @@ async def collections_of(
     """Return the collections that are named, or the one behind a model; raise a Problem."""
     if collections is not None or model == DEFAULT_MODEL:
         return await answering.chosen(None, collections)
-    if model not in await answering.collections():
-        raise Problem(404, "unknown-model", "There is no such model", "GET /v1/models lists them")
-    return await answering.chosen(model, None)
+    try:
+        return await answering.chosen(model, None)
+    except Problem:
+        raise Problem(
+            404, "unknown-model", "There is no such model", "GET /v1/models lists them"
+        ) from None
 
 
 def _model(name: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from haystack.core.errors import PipelineRuntimeError
 from haystack.dataclasses import ChatMessage
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from app.access.identity import caller
 from app.problems import Problem, invalid, not_found
 from pipelines.errors import failure_of
 from pipelines.site import Site, SitePipeline
@@ -61,6 +62,11 @@ def site_router(pipelines: SitePipelines) -> APIRouter:
 
     @router.post("/pipelines/{name}/run", summary="Ask a pipeline of this site")
     async def run(name: str, body: SiteQuestion) -> dict[str, Any]:
+        who = caller()
+        # What such a pipeline reads knows no reader of a document.
+        if not who.is_admin or who.collections is not None:
+            msg = "A pipeline of the site reads everything: only an admin's key may run it"
+            raise Problem(403, "forbidden", "Not allowed", msg)
         return await pipelines.run(name, body.model_extra or {})
 
     return router
