@@ -10,6 +10,7 @@ from haystack.core.serialization import component_to_dict
 from haystack.utils import deserialize_component_inplace
 
 from pipelines.gathering import gathered
+from pipelines.permit import Permit
 from pipelines.vector import Vector
 
 
@@ -60,10 +61,13 @@ class SeveralRetriever:
         query_embedding: Vector | list[float],
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; outside of an event loop."""
         found = {
-            name: each.run(query_embedding=query_embedding, filters=filters, top_k=top_k)
+            name: each.run(
+                query_embedding=query_embedding, filters=filters, top_k=top_k, permit=permit
+            )
             for name, each in self.retrievers.items()
         }
         return self._best(found, top_k)
@@ -74,11 +78,17 @@ class SeveralRetriever:
         query_embedding: Vector | list[float],
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; one collection that fails fails the question."""
 
         async def ask(each: Any) -> dict[str, Any]:
-            asked = {"query_embedding": query_embedding, "filters": filters, "top_k": top_k}
+            asked = {
+                "query_embedding": query_embedding,
+                "filters": filters,
+                "top_k": top_k,
+                "permit": permit,
+            }
             if hasattr(each, "run_async"):
                 found: dict[str, Any] = await each.run_async(**asked)
             else:
