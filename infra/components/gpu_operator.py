@@ -8,8 +8,10 @@ import pulumi_kubernetes as k8s
 
 from infra.catalog import GPU_OPERATOR
 from infra.components.gpu_operator_values import Target, values
+from infra.components.outward import ca_map
 from infra.components.pull_secret import PullCredentials, pull_secret
 from infra.labels import labels
+from infra.registry import Registry
 from infra.schema import GpuOperatorSettings
 
 NAMESPACE = "gpu-operator"
@@ -27,6 +29,9 @@ class GpuOperatorArgs:
     target: Target
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
+    ca: str | None = None  # the text of the private authorities
+    ca_file: str | None = None  # the same as a file on this machine, for helm
+    charts: Registry | None = None  # where a bundle has put the chart; None: NVIDIA's repository
     after: Sequence[pulumi.Resource] = ()  # what its images come from
 
 
@@ -49,7 +54,10 @@ class GpuOperator(pulumi.ComponentResource):
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
         )
+        ca = ca_map(f"{name}-ca", args.stack, namespace.metadata.name, args.ca, self)
         chart = args.settings.chart
+        if chart is None and args.charts is not None:
+            chart = f"oci://{args.charts.reference(f'charts/{GPU_OPERATOR.name}')}"
         ours = chart is None
         self.release = k8s.helm.v3.Release(
             f"{name}-release",
@@ -58,10 +66,8 @@ class GpuOperator(pulumi.ComponentResource):
             chart=GPU_OPERATOR.name if ours else chart,
             # a chart in a file has its own version
             version=args.settings.version if ours or _is_remote(chart) else None,
-            repository_opts=(
-                k8s.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository) if ours else None
-            ),
-            values=values(args.target, args.images, secret),
+            repository_opts=_repository(chart, args),
+            values=values(args.target, args.images, secret, ca),
             timeout=SECONDS,
             # its hook that upgrades the CRDs sends fields that the old ones do not know
             disable_openapi_validation=True,
@@ -71,6 +77,21 @@ class GpuOperator(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({})
+
+
+def _repository(chart: str | None, args: GpuOperatorArgs) -> k8s.helm.v3.RepositoryOptsArgs | None:
+    """Return where the chart is and how helm gets in.
+
+    For an oci:// chart helm reads the authorities only together with a name and a password.
+    """
+    if chart is None:
+        return k8s.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository)
+    who = args.credentials
+    if who is None or not chart.startswith(f"oci://{who.host}/"):
+        return None
+    return k8s.helm.v3.RepositoryOptsArgs(
+        username=who.username, password=who.password, ca_file=args.ca_file
+    )
 
 
 def _is_remote(chart: str | None) -> bool:

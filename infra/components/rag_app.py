@@ -117,13 +117,14 @@ class RagApp(pulumi.ComponentResource):
                                 name,
                                 image=args.image,
                                 port=PORT,
-                                environment=environment(args),
+                                environment={**environment(args), **scope.outward.environment},
                                 probes=PROBES,
                                 resources=RESOURCES,
                                 mounts=[
                                     mount("data", DATA),
                                     mount("keys", KEYS, read_only=True),
                                     *site.mounts,
+                                    *scope.outward.mounts,
                                 ],
                             )
                         ],
@@ -131,6 +132,7 @@ class RagApp(pulumi.ComponentResource):
                             claim_volume("data", volume.metadata.name),
                             secret_volume("keys", secret.metadata.name),
                             *site.volumes,
+                            *scope.outward.volumes,
                         ],
                     ),
                 ),

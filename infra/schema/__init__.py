@@ -10,6 +10,7 @@ from infra.schema.models import (
     ModelSettings,
     ModelsSettings,
 )
+from infra.schema.network import NetworkSettings, ProxySettings
 from infra.schema.stack import (
     SECRETS,
     AccessSettings,
@@ -33,6 +34,8 @@ __all__ = [
     "GpuOperatorSettings",
     "ModelSettings",
     "ModelsSettings",
+    "NetworkSettings",
+    "ProxySettings",
     "QdrantSettings",
     "RegistrySettings",
     "Settings",
