@@ -58,9 +58,13 @@ figures: bench .venv/.tested ## The long runs: make bench, the stack, which is b
 	  $(RUN) pytest -q tests/stackyard/bundle/test_figures.py tests/stackyard/bundle/test_interrupted.py
 	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
+	@$(RUN) tests.soak 100 1000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
+
+s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30 MB
+	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group s3
 
 # inexact: what a second target has added stays
 .venv/.synced: pyproject.toml uv.lock
@@ -69,4 +73,4 @@ eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of t
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench chaos figures
+.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e fix bench chaos figures

@@ -15,7 +15,7 @@ from app.failures import to_problem
 from app.filters import to_haystack
 from app.metrics import Metrics
 from app.models import query_settings
-from app.problems import Problem
+from app.problems import Problem, invalid
 from app.questions import Turn
 from app.settings import Settings
 from app.stores import Stores
@@ -25,6 +25,10 @@ from pipelines.errors import StageError
 from pipelines.follow_up import Turn as PastTurn
 from pipelines.permit import Permit
 from pipelines.query import build_query_pipeline, build_search_pipeline
+from pipelines.site import Site
+
+Place = tuple[str, ...]
+MOST_OPEN = 64  # combinations of collections that keep their pipelines; the oldest goes
 
 
 @dataclass(frozen=True)
@@ -32,27 +36,32 @@ class Asked:
     """A question that was checked."""
 
     question: str
-    collection: str
+    collections: Place
     filters: dict[str, object] | None
     history: tuple[PastTurn, ...]
+
+    @property
+    def place(self) -> str:
+        """The collections as answers name them; no name holds a comma."""
+        return ",".join(self.collections)
 
     @classmethod
     def of(
         cls,
         question: str,
-        collection: str,
+        collections: Sequence[str],
         filters: Mapping[str, object] | None,
         history: Sequence[Turn] | None,
     ) -> Self:
         past = tuple(PastTurn(role=turn.role, content=turn.content) for turn in history or ())
-        return cls(question, collection, to_haystack(filters), past)
+        return cls(question, tuple(collections), to_haystack(filters), past)
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A collection's pipelines, as long as its store is the one they were built on."""
+    """Some collections' pipelines, as long as their stores are those they were built on."""
 
-    store: QdrantDocumentStore
+    stores: tuple[QdrantDocumentStore, ...]
     asking: Asking
     searching: Searching
 
@@ -65,15 +74,16 @@ class Answering:
     """Answers questions on one event loop."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, library: Library, metrics: Metrics
+        self, settings: Settings, stores: Stores, library: Library, metrics: Metrics, site: Site
     ) -> None:
         self.default_collection = settings.collection
-        self._settings = query_settings(settings)
+        self._settings = settings
+        self._site = site
         self._stores = stores
         self._library = library
         self._metrics = metrics
-        self._opened: dict[str, _Opened] = {}
-        self._opening: dict[str, asyncio.Task[_Opened]] = {}
+        self._opened: dict[Place, _Opened] = {}
+        self._opening: dict[Place, asyncio.Task[_Opened]] = {}
 
     async def collections(self) -> list[str]:
         """Return the collections that are there for the caller."""
@@ -88,10 +98,19 @@ class Answering:
             )
         return named
 
+    async def chosen(self, one: str | None, several: Sequence[str] | None) -> Place:
+        """Return the collections to ask, each once, or raise a Problem."""
+        if several is None:
+            return (await self.known(one),)
+        if one is not None:
+            msg = "collection and collections are both there: send one of them"
+            raise invalid(msg)
+        return tuple([await self.known(name) for name in sorted(set(several))])
+
     async def ask(self, asked: Asked) -> Answer:
         """Return the answer, or raise a Problem."""
-        with self._told(asked.collection):
-            opened = await self._of(asked.collection)
+        with self._told(asked.collections):
+            opened = await self._of(asked.collections)
             answer = await opened.asking.ask(
                 asked.question,
                 filters=asked.filters,
@@ -103,8 +122,8 @@ class Answering:
 
     async def stream(self, asked: Asked) -> AsyncGenerator[str | Answer, None]:
         """Yield the text as it becomes certain, then the Answer; raise a Problem."""
-        with self._told(asked.collection):
-            opened = await self._of(asked.collection)
+        with self._told(asked.collections):
+            opened = await self._of(asked.collections)
             parts = opened.asking.stream(
                 asked.question,
                 filters=asked.filters,
@@ -122,8 +141,8 @@ class Answering:
 
         The language model is not asked, and need not be there.
         """
-        with self._told(asked.collection):
-            opened = await self._of(asked.collection)
+        with self._told(asked.collections):
+            opened = await self._of(asked.collections)
             hits, degraded = await opened.searching.search(
                 asked.question, filters=asked.filters, top_k=top_k, permit=self._permit()
             )
@@ -137,36 +156,43 @@ class Answering:
             await opened.close()
 
     @contextlib.contextmanager
-    def _told(self, collection: str) -> Iterator[None]:
+    def _told(self, collections: Place) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            self._forget(collection, error)
+            self._forget(collections, error)
             raise to_problem(error) from error
 
-    async def _of(self, collection: str) -> _Opened:
-        opened = self._opened.get(collection)
-        if opened is not None and self._stores.opened(collection) is opened.store:
+    async def _of(self, collections: Place) -> _Opened:
+        opened = self._opened.get(collections)
+        if opened is not None and all(
+            self._stores.opened(name) is store
+            for name, store in zip(collections, opened.stores, strict=True)
+        ):
             return opened
         # One attempt for all who wait: where Qdrant is down each takes seconds to say so.
-        task = self._opening.get(collection)
+        task = self._opening.get(collections)
         if task is None:
-            task = asyncio.create_task(self._open(collection))
-            self._opening[collection] = task
-            task.add_done_callback(lambda _: self._opening.pop(collection, None))
+            task = asyncio.create_task(self._open(collections))
+            self._opening[collections] = task
+            task.add_done_callback(lambda _: self._opening.pop(collections, None))
         return await asyncio.shield(task)
 
-    async def _open(self, collection: str) -> _Opened:
-        store = await asyncio.to_thread(self._stores.open, collection)
+    async def _open(self, collections: Place) -> _Opened:
+        stores, model = await asyncio.to_thread(self._stores.open, collections)
+        settings, beside = query_settings(self._settings, model, self._site), stores[1:]
+        place = ",".join(collections)
         opened = _Opened(
-            store,
-            Asking(build_query_pipeline(store, self._settings), self._settings, collection),
-            Searching(build_search_pipeline(store, self._settings)),
+            tuple(stores),
+            Asking(build_query_pipeline(stores[0], settings, beside), settings, place),
+            Searching(build_search_pipeline(stores[0], settings, beside)),
         )
-        previous = self._opened.get(collection)
-        self._opened[collection] = opened
-        if previous is not None:
-            await previous.close()
+        replaced = self._opened.pop(collections, None)
+        if replaced is None and len(self._opened) >= MOST_OPEN:
+            replaced = self._opened.pop(next(iter(self._opened)))
+        self._opened[collections] = opened
+        if replaced is not None:
+            await replaced.close()
         return opened
 
     def _permit(self) -> Permit:
@@ -186,11 +212,12 @@ class Answering:
             answerable=answer.answerable, degraded=answer.degraded, timings=timings
         )
 
-    def _forget(self, collection: str, error: Exception) -> None:
+    def _forget(self, collections: Place, error: Exception) -> None:
         # It came back without the collection; opening it anew makes one. A Qdrant that is away
         # needs nothing: the next question reaches it, or not.
         if isinstance(error, StageError) and error.stage == "retrieval" and error.status == 404:
-            self._stores.forget(collection)
+            for collection in collections:
+                self._stores.forget(collection)
 
 
 def _place(document_id: str, page: int) -> dict[str, object]:

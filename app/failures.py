@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.log import where
 from app.problems import Problem, internal
 from pipelines.errors import StageError
+from pipelines.ocr import OcrUnavailable
 
 log = logging.getLogger("app.failures")
 OVERLOADED = (429, 503)
@@ -24,6 +25,8 @@ def explain(error: Exception) -> Failure:
     """Return the reason of a failed job."""
     if isinstance(error, StageError):
         return Failure(error.stage, str(error), error.retryable)
+    if isinstance(error, OcrUnavailable):
+        return Failure("ocr", str(error), retry=True)
     return Failure(None, f"something went wrong here ({type(error).__name__})", retry=False)
 
 

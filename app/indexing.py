@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from haystack import Pipeline
 
+from app.generations import Generation
 from app.models import indexing_settings, store_settings
 from app.settings import Settings
 from app.stores import Stores
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Open:
-    """What writes into one collection."""
+    """What writes into the vectors of one model for one collection."""
 
     pipeline: Pipeline
     points: Points
@@ -37,7 +38,7 @@ class ChunkIndex:
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
         self._stores = stores
-        self._opened: dict[str, _Open] = {}
+        self._opened: dict[Generation, _Open] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -64,13 +65,50 @@ class ChunkIndex:
             ),
         )
 
+    def index_into(
+        self,
+        generation: Generation,
+        document_id: str,
+        name: str,
+        pages: list[Page],
+        readers: Sequence[str],
+    ) -> int:
+        """Write a document's chunks into vectors that do not answer, or not yet."""
+        return self._run_in(
+            generation,
+            lambda opened: index_document(
+                opened.pipeline, opened.points, document_id, name, pages, readers=readers
+            ),
+        )
+
     def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
-        """Write who may read a document into all chunks of it."""
+        """Write who may read a document into all chunks of it, in all vectors."""
+        generations = self._stores.generations
+        live = generations.live(collection)
+        for physical in generations.held(collection):
+            if physical != live.physical:
+                other = Generation(collection, physical, live.model)
+                self.set_readers_in(other, document_id, readers)
         self._run(collection, lambda opened: opened.points.set_readers(document_id, readers))
 
+    def set_readers_in(
+        self, generation: Generation, document_id: str, readers: Sequence[str]
+    ) -> None:
+        """Write who may read a document into its chunks in these vectors."""
+        self._call(self._open(generation).points.set_readers(document_id, readers))
+
     def remove(self, collection: str, document_id: str) -> int:
-        """Remove a document's chunks and return how many there were."""
+        """Remove a document's chunks, from all vectors, and return how many there were."""
+        generations = self._stores.generations
+        live = generations.live(collection)
+        others = [each for each in generations.held(collection) if each != live.physical]
+        for physical in others:
+            self.remove_from(Generation(collection, physical, live.model), document_id)
         return self._run(collection, lambda opened: opened.points.delete_document(document_id))
+
+    def remove_from(self, generation: Generation, document_id: str) -> int:
+        """Remove a document's chunks from these vectors and return how many there were."""
+        return self._call(self._open(generation).points.delete_document(document_id))
 
     def close(self) -> None:
         """Close the connections and end the thread; what runs there is cut off."""
@@ -90,18 +128,21 @@ class ChunkIndex:
             await opened.points.close()
 
     def _run(self, collection: str, work: Callable[[_Open], Coroutine[Any, Any, T]]) -> T:
+        return self._run_in(self._stores.generations.live(collection), work)
+
+    def _run_in(self, into: Generation, work: Callable[[_Open], Coroutine[Any, Any, T]]) -> T:
         # Creates the collection and its indexes where they are missing.
-        self._stores.open(collection)
+        self._stores.open_generation(into)
         try:
-            return self._call(work(self._open(collection)))
+            return self._call(work(self._open(into)))
         except StageError as error:
             if error.stage == "retrieval":
-                self._stores.forget(collection)
+                self._stores.forget_generation(into)
             if not (error.stage == "retrieval" and error.status == 404):
                 raise
         # Qdrant came back empty, without the collection that was there a moment ago.
-        self._stores.open(collection)
-        return self._call(work(self._open(collection)))
+        self._stores.open_generation(into)
+        return self._call(work(self._open(into)))
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         with self._lock:
@@ -111,15 +152,15 @@ class ChunkIndex:
             loop = self._loop
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    def _open(self, collection: str) -> _Open:
+    def _open(self, generation: Generation) -> _Open:
         with self._lock:
-            if collection not in self._opened:
-                store = store_settings(self._settings)
-                self._opened[collection] = _Open(
-                    build_indexing_pipeline(store, collection, indexing_settings(self._settings)),
-                    Points(store, collection),
+            if generation not in self._opened:
+                store = store_settings(self._settings, generation.model)
+                physical, embedding = generation.physical, indexing_settings(generation.model)
+                self._opened[generation] = _Open(
+                    build_indexing_pipeline(store, physical, embedding), Points(store, physical)
                 )
-            return self._opened[collection]
+            return self._opened[generation]
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

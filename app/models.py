@@ -2,28 +2,31 @@
 
 from pathlib import Path
 
+from app.generations import EmbeddingModel
 from app.secrets import haystack_secret
 from app.settings import Settings
 from pipelines.convert import Limits
 from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreSettings
+from pipelines.site import Site
 
 
-def store_settings(settings: Settings) -> StoreSettings:
+def store_settings(settings: Settings, model: EmbeddingModel) -> StoreSettings:
     return StoreSettings(
         url=settings.qdrant_url,
         api_key=haystack_secret(settings.qdrant_api_key_file),
-        dimension=settings.embedding_dimension,
         shards=settings.qdrant_shards,
         copies=settings.qdrant_copies,
+        dimension=model.dimension,
     )
 
 
-def indexing_settings(settings: Settings) -> IndexingSettings:
-    return IndexingSettings(embedding=_embedding(settings))
+def indexing_settings(model: EmbeddingModel) -> IndexingSettings:
+    return IndexingSettings(embedding=embedding_endpoint(model))
 
 
-def reading_limits(settings: Settings) -> Limits:
+def reading_limits(settings: Settings, *, ocr: bool) -> Limits:
     return Limits(
+        ocr=ocr,
         pages=settings.max_document_pages,
         seconds=settings.conversion_seconds,
         memory=settings.conversion_mb * 2**20,
@@ -35,21 +38,20 @@ def reading_limits(settings: Settings) -> Limits:
     )
 
 
-def query_settings(settings: Settings) -> QuerySettings:
+def query_settings(settings: Settings, model: EmbeddingModel, site: Site) -> QuerySettings:
     return QuerySettings(
-        embedding=_embedding(settings),
+        embedding=embedding_endpoint(model),
         ranking=_endpoint(
             settings.ranking_url, settings.ranking_model, settings.ranking_api_key_file
         ),
         llm=_endpoint(settings.llm_url, settings.llm_model, settings.llm_api_key_file),
         engine=settings.engine,
+        template=site.template,
     )
 
 
-def _embedding(settings: Settings) -> Endpoint:
-    return _endpoint(
-        settings.embedding_url, settings.embedding_model, settings.embedding_api_key_file
-    )
+def embedding_endpoint(model: EmbeddingModel) -> Endpoint:
+    return _endpoint(model.url, model.name, model.api_key_file)
 
 
 def _endpoint(url: str, model: str, key_file: Path | None) -> Endpoint:

@@ -8,7 +8,10 @@ from app.problems import invalid
 
 LONGEST = 8000
 
+MOST_COLLECTIONS = 8
+
 Text = Annotated[str, Field(max_length=LONGEST)]
+Collections = Annotated[list[str], Field(min_length=1, max_length=MOST_COLLECTIONS)] | None
 
 
 class Turn(BaseModel):
@@ -23,6 +26,7 @@ class Question(BaseModel):
 
     question: Annotated[str, Field(min_length=1, max_length=LONGEST)]
     collection: str | None = None
+    collections: Collections = None
     filters: dict[str, object] | None = None
     history: Annotated[list[Turn], Field(max_length=50)] | None = None
     stream: bool = False
@@ -59,6 +63,7 @@ class RagBody(BaseModel):
     prompt_builder: PromptBuilderInput | None = None
     text_embedder: TextEmbedderInput | None = None
     collection: str | None = None
+    collections: Collections = None
     filters: dict[str, object] | None = None
     history: Annotated[list[Turn], Field(max_length=50)] | None = None
     stream: bool = False
@@ -77,6 +82,7 @@ class RagBody(BaseModel):
         return Question(
             question=found,
             collection=self.collection,
+            collections=self.collections,
             filters=self.filters,
             history=self.history,
             stream=self.stream,

@@ -13,7 +13,6 @@ from limits import parse
 from app import problems
 from app.access.door import Door
 from app.access.oidc import OidcSettings, OidcVerifier
-from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
@@ -25,9 +24,13 @@ from app.routes.backup import backup_router
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
+from app.routes.mcp import mcp_router
 from app.routes.query import query_router
+from app.routes.responses import responses_router
+from app.routes.site import site_router
 from app.service import Service, build
 from app.settings import Settings
+from app.tools import Tools
 
 THREADS = 64
 
@@ -38,7 +41,7 @@ def create(settings: Settings) -> Guard:
     if settings.api_keys_file is not None and not settings.anonymous:
         ring = KeyRing(settings.api_keys_file)
     service = build(settings)
-    check_dimension(settings, service.library.journal.collections())
+    service.reembedding.check()
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
     ours = _ours(service, hayhooks)
@@ -93,15 +96,18 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            await service.reembedding.start()
             settle()
             retention = asyncio.create_task(service.library.keep_to_retention())
             try:
                 yield
             finally:
                 retention.cancel()
+                await service.reembedding.stop()
                 await service.library.indexer.stop()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()
+                await service.site.close()
                 await service.readiness.close()
 
     app = FastAPI(
@@ -118,7 +124,10 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(health_router(service.readiness, service.metrics))
     app.include_router(query_router(service.answering))
     app.include_router(chat_router(service.answering))
+    app.include_router(responses_router(service.answering))
     app.include_router(documents_router(service.library))
+    app.include_router(site_router(service.site))
+    app.include_router(mcp_router(Tools(service.answering, service.library)))
     app.include_router(access_router(service.keys))
     app.include_router(backup_router(service.backups))
 

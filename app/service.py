@@ -10,15 +10,22 @@ from app.answering import Answering
 from app.backup.backups import Backups
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
+from app.documents.ledger import Ledger
 from app.documents.library import Library
 from app.documents.shelf import Shelf
+from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.metrics import Metrics
 from app.models import reading_limits
 from app.readiness import Backend, Readiness
+from app.reembedding import Reembedding
+from app.routes.site import SitePipelines
 from app.secrets import bearer, read_secret
 from app.settings import Settings, SettingsProblem
 from app.stores import Stores
+from pipelines.convert import SITE
+from pipelines.ocr import Ocr, OcrService, find_tesseract
+from pipelines.site import Site, SiteProblem, read_site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,8 @@ class Service:
     library: Library
     index: ChunkIndex
     answering: Answering
+    site: SitePipelines
+    reembedding: Reembedding
     keys: KeyStore
     audit: Audit
     backups: Backups
@@ -47,11 +56,19 @@ def current() -> Service:
 def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
+    site = _site(settings.site_dir)
     journal, shelf, keys = _open(settings.data_dir)
-    stores = Stores(settings)
+    generations = Generations(settings)
+    stores = Stores(settings, generations)
     index = ChunkIndex(settings, stores)
+    ocr = _ocr(settings)
     indexer = Indexer(
-        journal, shelf, index, limits=reading_limits(settings), jobs=settings.indexing_jobs
+        journal,
+        shelf,
+        index,
+        limits=reading_limits(settings, ocr=ocr is not None),
+        jobs=settings.indexing_jobs,
+        ocr=ocr,
     )
     library = Library(
         journal=journal,
@@ -62,23 +79,65 @@ def build(settings: Settings) -> Service:
         default_readers=settings.default_readers,
         retention_days=settings.retention_days,
     )
+    reembedding = Reembedding(
+        journal=journal,
+        shelf=shelf,
+        index=index,
+        stores=stores,
+        generations=generations,
+        ledger=Ledger(settings.data_dir / "embedded.sqlite3"),
+        collection=settings.collection,
+    )
     service = Service(
         settings=settings,
+        site=SitePipelines(site),
+        reembedding=reembedding,
         metrics=metrics,
         readiness=Readiness(_backends(settings)),
         library=library,
         index=index,
-        answering=Answering(settings, stores, library, metrics),
+        answering=Answering(settings, stores, library, metrics, site),
         keys=keys,
         backups=Backups(settings, library, keys, stores),
         audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
     )
-    metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
+    metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
+    metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
     metrics.gauge("rag_audit_lines", lambda: _of_replica(service.audit, service.audit.gauges()[0]))
     metrics.gauge("rag_audit_head", lambda: _of_replica(service.audit, service.audit.gauges()[1]))
     _current.append(service)
     return service
+
+
+def _site(folder: Path | None) -> Site:
+    try:
+        site = read_site(folder)
+    except SiteProblem as problem:
+        lines = "\n".join(f"  {line}" for line in str(problem).splitlines())
+        message = (
+            f"RAG_SITE_DIR is {str(folder)!r}, which cannot be used:\n{lines}"
+            "\nhint: docs/guides/site.md has what may be in it"
+        )
+        raise SettingsProblem(message) from None
+    SITE.update(site.converters)
+    return site
+
+
+def _ocr(settings: Settings) -> Ocr | None:
+    if settings.ocr == "off":
+        return None
+    if settings.ocr_url is not None:
+        return OcrService(settings.ocr_url, read_secret(settings.ocr_api_key_file))
+    tesseract = find_tesseract(settings.ocr_languages)
+    if tesseract is not None and (missing := tesseract.missing_languages()):
+        message = (
+            f"RAG_OCR_LANGUAGES is {settings.ocr_languages!r}, and tesseract has no"
+            f" {', '.join(missing)}\nhint: apt-get install tesseract-ocr-{missing[0]},"
+            " or RAG_OCR=off"
+        )
+        raise SettingsProblem(message)
+    return tesseract
 
 
 def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
@@ -98,8 +157,8 @@ def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
         raise SettingsProblem(message) from None
 
 
-def _labelled(counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
-    return {(("status", status),): float(count) for status, count in counts.items()}
+def _by(label: str, counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
+    return {((label, value),): float(count) for value, count in counts.items()}
 
 
 def _of_replica(audit: Audit, value: float) -> dict[tuple[tuple[str, str], ...], float]:

@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     embedding_model: str = Field(min_length=1)
     embedding_dimension: int = Field(gt=0, le=65536)
     embedding_api_key_file: Path | None = None
+    # The model to change to: its vectors are built beside, and answer when they are complete.
+    next_embedding_url: str | None = None
+    next_embedding_model: str | None = Field(default=None, min_length=1)
+    next_embedding_dimension: int | None = Field(default=None, gt=0, le=65536)
+    next_embedding_api_key_file: Path | None = None
     ranking_url: str
     ranking_model: str = Field(min_length=1)
     ranking_api_key_file: Path | None = None
@@ -81,6 +86,7 @@ class Settings(BaseSettings):
     oidc_skew_seconds: float = Field(default=60, ge=0, le=600)
 
     data_dir: Path = Path("/data")
+    site_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=1416, ge=0, le=65535)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -99,6 +105,10 @@ class Settings(BaseSettings):
     max_unpacked_ratio: int = Field(default=200, gt=1)
     max_archive_files: int = Field(default=2000, gt=0)
     max_archive_depth: int = Field(default=3, gt=0)
+    ocr: Literal["auto", "off"] = "auto"
+    ocr_url: str | None = None
+    ocr_api_key_file: Path | None = None
+    ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")
     indexing_jobs: int = Field(default=4, gt=0, le=32)
     shutdown_seconds: int = Field(default=60, gt=0)
 
@@ -113,18 +123,22 @@ class Settings(BaseSettings):
                 raise ValueError(message) from None
         return value
 
-    @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url")
+    @field_validator(
+        "qdrant_url", "llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url"
+    )
     @classmethod
-    def _is_http(cls, value: str) -> str:
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.startswith(("http://", "https://")):
             message = f"is {value!r}; it must begin with http:// or https://"
             raise ValueError(message)
         return value.rstrip("/")
 
-    @field_validator("llm_url", "embedding_url", "ranking_url")
+    @field_validator("llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url")
     @classmethod
-    def _ends_in_v1(cls, value: str) -> str:
-        if not value.endswith("/v1"):
+    def _ends_in_v1(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith("/v1"):
             message = f"is {value!r}; it must end in /v1"
             raise ValueError(message)
         return value
@@ -133,7 +147,9 @@ class Settings(BaseSettings):
         "qdrant_api_key_file",
         "llm_api_key_file",
         "embedding_api_key_file",
+        "next_embedding_api_key_file",
         "ranking_api_key_file",
+        "ocr_api_key_file",
         "api_keys_file",
         "oidc_keys_file",
         "tls_certificate_file",
@@ -143,6 +159,14 @@ class Settings(BaseSettings):
     def _is_a_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             message = f"is {str(value)!r}, which is not a file"
+            raise ValueError(message)
+        return value
+
+    @field_validator("site_dir")
+    @classmethod
+    def _is_a_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            message = f"is {str(value)!r}, which is not a folder"
             raise ValueError(message)
         return value
 
@@ -180,6 +204,19 @@ class Settings(BaseSettings):
                 f"RAG_OIDC_ISSUER: is {issuer!r}; it must begin with https://, "
                 "or RAG_OIDC_KEYS_FILE must name a file with its keys"
             )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _the_next_model_is_whole(self) -> Self:
+        given = {
+            "RAG_NEXT_EMBEDDING_URL": self.next_embedding_url,
+            "RAG_NEXT_EMBEDDING_MODEL": self.next_embedding_model,
+            "RAG_NEXT_EMBEDDING_DIMENSION": self.next_embedding_dimension,
+        }
+        lacking = [name for name, value in given.items() if value is None]
+        if 0 < len(lacking) < len(given):
+            message = f"{lacking[0]}: is not set; it belongs to the others of the next model"
             raise ValueError(message)
         return self
 

@@ -1,9 +1,11 @@
 """The opened collections: one store each, shared by questions and indexing."""
 
 import threading
+from collections.abc import Sequence
 
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
+from app.generations import EmbeddingModel, Generation, Generations
 from app.models import store_settings
 from app.settings import Settings
 from pipelines.document_store import build_document_store, prepare_document_store
@@ -14,26 +16,55 @@ PATIENCE = 2.0  # callers are told soon and the worker tries again by itself
 class Stores:
     """Open a collection when it is first needed; call it from threads only."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, generations: Generations) -> None:
+        self.generations = generations
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: dict[str, QdrantDocumentStore] = {}
+        self._live: dict[str, Generation] = {}
 
-    def open(self, collection: str) -> QdrantDocumentStore:
-        """Return the store; raise StageError where Qdrant is not there."""
+    def open(self, collections: Sequence[str]) -> tuple[list[QdrantDocumentStore], EmbeddingModel]:
+        """Return the stores that answer and the model of their vectors.
+
+        Raises StageError where Qdrant is not there.
+        """
+        # All before or all after a change of the model: their vectors are compared.
+        with self.generations.lock:
+            stores = []
+            for collection in collections:
+                live = self._live.get(collection) or self.generations.live(collection)
+                self._live[collection] = live
+                stores.append(self.open_generation(live))
+            return stores, live.model
+
+    def open_generation(self, generation: Generation) -> QdrantDocumentStore:
+        """Return the store of these vectors, live or not."""
         # The store has no lock around its first use, and two first uses set it up twice.
         with self._lock:
-            if collection not in self._opened:
-                store = build_document_store(store_settings(self._settings), collection)
+            name = generation.physical
+            if name not in self._opened:
+                settings = store_settings(self._settings, generation.model)
+                store = build_document_store(settings, name)
                 prepare_document_store(store, patience=PATIENCE)
-                self._opened[collection] = store
-            return self._opened[collection]
+                self._opened[name] = store
+            return self._opened[name]
 
     def opened(self, collection: str) -> QdrantDocumentStore | None:
         """Return the store if it is open, from any thread and without waiting."""
-        return self._opened.get(collection)
+        live = self._live.get(collection)
+        return None if live is None else self._opened.get(live.physical)
 
     def forget(self, collection: str) -> None:
         """Open it anew next time: Qdrant may come back empty, without the collection."""
+        if live := self._live.get(collection):
+            self.forget_generation(live)
+
+    def forget_generation(self, generation: Generation) -> None:
+        """Open these vectors anew next time."""
         with self._lock:
-            self._opened.pop(collection, None)
+            self._opened.pop(generation.physical, None)
+
+    def forget_all(self) -> None:
+        """Look anew at what answers: it has changed."""
+        with self._lock:
+            self._live = {}

@@ -19,6 +19,11 @@ class Citation(_Frozen):
     span: tuple[int, int]
     quote: str
     score: float
+    collection: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Where the document is, where several collections were asked",
+    )
 
 
 class Timings(_Frozen):

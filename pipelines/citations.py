@@ -134,6 +134,7 @@ def _citation(quote: Quote, n: int) -> Citation | None:
         span=(start + quote.span[0], start + quote.span[1]),
         quote=quote.text,
         score=quote.document.score or 0.0,
+        collection=meta.get("collection"),
     )
 
 

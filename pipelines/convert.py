@@ -14,13 +14,15 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from pipelines.reading.kinds import KINDS, kind_of, unknown
+from pipelines.reading.kinds import KINDS, SITE, kind_of, unknown
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import (
     Page,
@@ -32,6 +34,7 @@ from pipelines.reading.page import (
 
 __all__ = [
     "KINDS",
+    "SITE",
     "Limits",
     "Page",
     "Readers",
@@ -81,11 +84,21 @@ class Readers:
             raise unknown(name)
         if not path.stat().st_size:
             raise UnreadableDocument(kind="empty", reason="the file is empty (0 bytes)")
+        with self._one() as reader:
+            return reader.read(path, name, limits)
+
+    def draw(self, path: Path, name: str, page: int, limits: Limits) -> bytes:
+        """Return a page of a PDF as a PNG, or raise UnreadableDocument."""
+        with self._one() as reader:
+            return reader.draw(path, name, page, limits)
+
+    @contextmanager
+    def _one(self) -> "Iterator[_Reader]":
         with self._free:
             with self._lock:
                 reader = self._idle.pop() if self._idle else _Reader()
             try:
-                return reader.read(path, name, limits)
+                yield reader
             finally:
                 self._keep(reader)
 
@@ -125,7 +138,17 @@ class _Reader:
         return self._process.poll() is None
 
     def read(self, path: Path, name: str, limits: Limits) -> Reading:
-        request = {"path": str(path.resolve()), "name": name, "limits": asdict(limits)}
+        self._ask(path, name, limits)
+        return _reading(orjson.loads(self._answer()))
+
+    def draw(self, path: Path, name: str, page: int, limits: Limits) -> bytes:
+        self._ask(path, name, limits, draw=page)
+        return self._answer()
+
+    def _ask(self, path: Path, name: str, limits: Limits, draw: int | None = None) -> None:
+        request: dict[str, Any] = {"path": str(path.resolve()), "name": name, "draw": draw}
+        request["limits"] = asdict(limits)
+        request["site"] = {ending: str(file) for ending, file in SITE.items()}
         os.ftruncate(self._memory, 0)
         os.lseek(self._memory, 0, os.SEEK_SET)
         assert self._process.stdin is not None
@@ -149,7 +172,6 @@ class _Reader:
                 f"the {what} reader stopped on this file: it is damaged, or takes over {most} MB"
             )
             raise UnreadableDocument(kind="damaged", reason=reason)
-        return _reading(self._answer())
 
     def close(self) -> None:
         """End the process and whatever it forked."""
@@ -167,10 +189,10 @@ class _Reader:
         os.close(self._memory)
         self._memory = -1
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self) -> bytes:
         size = os.fstat(self._memory).st_size
         with mmap.mmap(self._memory, size, prot=mmap.PROT_READ) as shared:
-            answer: dict[str, Any] = orjson.loads(shared[:])
+            answer = shared[:]
         os.ftruncate(self._memory, 0)
         return answer
 

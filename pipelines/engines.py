@@ -13,7 +13,6 @@ from pipelines.components.nim_text_embedder import NimTextEmbedder
 from pipelines.components.prompt_builder import CompiledPromptBuilder
 from pipelines.components.qdrant_retriever import QdrantRetriever
 from pipelines.fast_pipeline import FastPipeline
-from pipelines.prompts import ANSWER_TEMPLATE
 from pipelines.settings import Engine, QuerySettings
 
 
@@ -65,7 +64,7 @@ def _fast(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=attempts,
         ),
-        prompt=lambda: CompiledPromptBuilder(template=ANSWER_TEMPLATE),
+        prompt=lambda: CompiledPromptBuilder(template=list(settings.template)),
         llm=lambda: NimChatGenerator(
             model=llm.model,
             api_url=llm.url,
@@ -106,7 +105,7 @@ def _stock(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=settings.attempts,
         ),
-        prompt=lambda: ChatPromptBuilder(template=ANSWER_TEMPLATE),
+        prompt=lambda: ChatPromptBuilder(template=list(settings.template)),
         llm=lambda: AnswerGenerator(
             model=llm.model,
             api_url=llm.url,

@@ -23,7 +23,9 @@ CHARACTERS_PER_SLICE = 200_000
 # While one is embedded another is written.
 SLICES_IN_FLIGHT = 3
 
-RESERVED = frozenset(("document", "document_id", "page", "span", "part", "headings", "readers"))
+RESERVED = frozenset(
+    ("collection", "document", "document_id", "page", "span", "part", "headings", "readers")
+)
 
 
 def build_indexing_pipeline(

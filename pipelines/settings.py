@@ -1,9 +1,13 @@
 """What the pipelines need to know; the app fills it from its environment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
+
+from pipelines.prompts import ANSWER_TEMPLATE
 
 # "fast": our components on one session and a compiled plan; "stock": the integrations' components
 # and Haystack's scheduler.
@@ -82,3 +86,5 @@ class QuerySettings:
     # The share of a sentence's content words that may be in no passage.
     max_unsupported: float = 0.0
     quote_characters: int = 300
+    # What the language model is told; `passages` and `question` are filled in.
+    template: Sequence[ChatMessage] = tuple(ANSWER_TEMPLATE)

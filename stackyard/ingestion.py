@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackyard.buckets import is_address, listed
 from stackyard.client import Service
 from stackyard.errors import ServiceError, Trouble
+from stackyard.files import Found
 from stackyard.replies import Job
 
 # what pipelines/reading reads; a contract test holds the two together
@@ -19,14 +21,6 @@ UNDER_WAY = 8
 FATAL = (401, 403, 507)
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file and the name that the service will know it by."""
-
-    path: Path
-    name: str
 
 
 @dataclass(frozen=True)
@@ -44,45 +38,52 @@ class Collected:
     """The files of some paths, and those of the folders that no reader is for."""
 
     files: list[Found]
-    left_out: list[Path]
+    left_out: list[Found]
     clashes: list[Result]
 
 
-def collect(paths: Sequence[Path]) -> Collected:
-    """Return the documents in the paths; a file that is named is taken whatever its type."""
-    files: list[Path] = []
-    left_out: list[Path] = []
-    for path in paths:
+def collect(paths: Sequence[Path | str]) -> Collected:
+    """Return the documents in the paths and below the addresses s3://BUCKET[/PREFIX].
+
+    A file that is named is taken whatever its type.
+    """
+    files: list[Found] = []
+    left_out: list[Found] = []
+    for given in paths:
+        if isinstance(given, str) and is_address(given):
+            for each in listed(given):
+                (files if _known(each.path) else left_out).append(each)
+            continue
+        path = Path(given)
         if path.is_dir():
             inside = [
                 each
                 for each in sorted(path.rglob("*"))
                 if each.is_file() and not _hidden(each, path)
             ]
-            files += [each for each in inside if _known(each)]
-            left_out += [each for each in inside if not _known(each)]
+            files += [Found(each, each.name) for each in inside if _known(each)]
+            left_out += [Found(each, each.name) for each in inside if not _known(each)]
         elif path.is_file():
-            files.append(path)
+            files.append(Found(path, path.name))
         else:
             message = f"{path} is neither a file nor a folder"
             raise Trouble(message, f"ls -l {path.parent}")
     if not files:
         message = f"no document in {', '.join(map(str, paths))}; known types are {' '.join(KNOWN)}"
         raise Trouble(message, "name a file or another folder")
-    return _without_clashes(list(dict.fromkeys(files)), left_out)
+    return _without_clashes(files, left_out)
 
 
-def _without_clashes(files: list[Path], left_out: list[Path]) -> Collected:
+def _without_clashes(files: list[Found], left_out: list[Found]) -> Collected:
     """Keep the first file of each name: to the service a second one would replace it."""
-    first: dict[str, Path] = {}
+    first: dict[str, Found] = {}
     clashes: list[Result] = []
-    for path in files:
-        if path.name in first:
-            reason = f"would replace {first[path.name]}, which has the same name"
-            clashes.append(Result(str(path), "refused", 0, reason))
-        else:
-            first[path.name] = path
-    return Collected([Found(path, name) for name, path in first.items()], left_out, clashes)
+    for file in files:
+        known = first.setdefault(file.name, file)
+        if str(known) != str(file):
+            reason = f"would replace {known}, which has the same name"
+            clashes.append(Result(str(file), "refused", 0, reason))
+    return Collected(list(first.values()), left_out, clashes)
 
 
 def ingest(
@@ -102,7 +103,8 @@ def ingest(
 
     for file in files:
         try:
-            waiting.append(service.upload(file.path, file.name, collection, readers))
+            with file.local() as path:
+                waiting.append(service.upload(path, file.name, collection, readers))
         except OSError as error:
             finish(Result(file.name, "refused", 0, error.strerror or str(error)))
         except ServiceError as error:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stackyard.client import Service
 from stackyard.errors import Trouble
-from stackyard.ingestion import Found, Tell, ingest
+from stackyard.files import Found
+from stackyard.ingestion import Tell, ingest
 from stackyard.project import PACKAGE
 
 FOLDER = PACKAGE / "examples" / "documents"

@@ -8,7 +8,11 @@ NEEDED: dict[str, dict[str, Role]] = {
     "/query/run": {"POST": "reader"},
     "/rag": {"POST": "reader"},
     "/v1/chat/completions": {"POST": "reader"},
+    "/v1/responses": {"POST": "reader"},
     "/v1/search": {"POST": "reader"},
+    "/mcp": {"POST": "reader"},
+    # What a pipeline of the site retrieves knows nothing of who may read a document.
+    "/pipelines/{name}/run": {"POST": "admin"},
     "/v1/models": {"GET": "reader"},
     "/v1/models/{model}": {"GET": "reader"},
     "/v1/me": {"GET": "reader"},

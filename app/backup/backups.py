@@ -120,12 +120,16 @@ class Backups:
         (root / "points").mkdir()
         counts = {}
         for collection in await asyncio.to_thread(self._library.journal.collections):
-            lines = PointLines(store_settings(self._settings), collection)
+            lines = await asyncio.to_thread(self._lines, collection)
             try:
                 counts[collection] = await lines.save(root / f"points/{collection}.jsonl")
             finally:
                 await lines.close()
         return counts
+
+    def _lines(self, collection: str) -> PointLines:
+        live = self._stores.generations.live(collection)
+        return PointLines(store_settings(self._settings, live.model), live.physical)
 
     def _save_files(self, root: Path, points: dict[str, int]) -> Manifest:
         journal, shelf = self._library.journal, self._library.shelf
@@ -134,10 +138,11 @@ class Backups:
             shared = shelf.share(root, journal.needed())
         self._keys.copy_to(root / KEYS)
         names = [JOURNAL, KEYS, *(f"points/{each}.jsonl" for each in points), *shared]
+        model = self._stores.generations.live(self._settings.collection).model
         return Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            dimension=self._settings.embedding_dimension,
-            model=self._settings.embedding_model,
+            dimension=model.dimension,
+            model=model.name,
             documents=journal.count(None),
             points=points,
             members=tuple(member(root, name) for name in names),
@@ -154,7 +159,8 @@ class Backups:
             )
 
     def _check_model(self, manifest: Manifest) -> None:
-        ours = (self._settings.embedding_model, self._settings.embedding_dimension)
+        model = self._stores.generations.live(self._settings.collection).model
+        ours = (model.name, model.dimension)
         theirs = (manifest.model, manifest.dimension)
         if ours != theirs:
             raise Problem(
@@ -168,8 +174,8 @@ class Backups:
     async def _load(self, root: Path, manifest: Manifest) -> None:
         """Put everything in place; the journal last, for nothing is there before it says so."""
         for collection in manifest.points:
-            await asyncio.to_thread(self._stores.open, collection)
-            lines = PointLines(store_settings(self._settings), collection)
+            await asyncio.to_thread(self._stores.open, [collection])
+            lines = await asyncio.to_thread(self._lines, collection)
             try:
                 await lines.load(root / f"points/{collection}.jsonl")
             finally:

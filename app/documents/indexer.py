@@ -18,6 +18,7 @@ from app.documents.shelf import Shelf, is_full
 from app.failures import Failure, explain
 from app.log import where
 from pipelines.convert import Limits, Page, Readers, UnreadableDocument
+from pipelines.ocr import Ocr, recognized
 
 log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
@@ -57,13 +58,21 @@ class Indexer:
     """Runs for as long as the service does; what it leaves open is taken up at the next start."""
 
     def __init__(
-        self, journal: Journal, shelf: Shelf, index: Index, *, limits: Limits, jobs: int
+        self,
+        journal: Journal,
+        shelf: Shelf,
+        index: Index,
+        *,
+        limits: Limits,
+        jobs: int,
+        ocr: Ocr | None = None,
     ) -> None:
         self._journal = journal
         self._shelf = shelf
         self._index = index
         self._limits = limits
         self._jobs = jobs
+        self._ocr = ocr
         self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
@@ -246,7 +255,15 @@ class Indexer:
             message = "the document was deleted"
             raise Withdrawn(message)
         self._journal.advance(job.id, "convert", 0.05)
-        reading = self._readers.read(self._shelf.original(job.sha256), job.name, self._limits)
+        original = self._shelf.original(job.sha256)
+        reading = self._readers.read(original, job.name, self._limits)
+        if self._ocr is not None and any(page.scanned for page in reading.pages):
+            reading = recognized(
+                reading,
+                self._ocr,
+                lambda page: self._readers.draw(original, job.name, page, self._limits),
+                lambda done, total: self._progress(job, done, total, stage="ocr"),
+            )
         pages = reading.pages
         self._shelf.write_pages(job.document_id, job.sha256, pages)
         self._progress(job, 0, len(pages))
@@ -271,9 +288,10 @@ class Indexer:
         )
         log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
 
-    def _progress(self, job: Job, done: int, total: int) -> None:
+    def _progress(self, job: Job, done: int, total: int, stage: str = "index") -> None:
         self._stop_if_withdrawn(job)
-        self._journal.advance(job.id, "index", 0.2 + 0.75 * done / max(total, 1))
+        first, share = (0.05, 0.15) if stage == "ocr" else (0.2, 0.75)
+        self._journal.advance(job.id, stage, first + share * done / max(total, 1))
 
     def _stop_if_withdrawn(self, job: Job) -> None:
         if reason := self._journal.is_withdrawn(job):

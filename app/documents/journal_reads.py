@@ -86,6 +86,16 @@ class JournalReads:
             ).fetchall()
         return [row["collection"] for row in rows]
 
+    def answering(self, collection: str) -> dict[str, tuple[str, str]]:
+        """Return name and content of every document that answers, by its id."""
+        with self._lock:
+            rows = self._db.execute(
+                "select id, name, sha256 from documents where collection = ?"
+                " and sha256 is not null and deleting = 0 order by id",
+                (collection,),
+            ).fetchall()
+        return {row["id"]: (row["name"], row["sha256"]) for row in rows}
+
     def holds(self, collection: str, identity: Identity | None = None) -> bool:
         """Whether a collection has a document that `identity` may read."""
         may, values = readable(identity)

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from app.problems import Problem
-from pipelines.convert import KINDS, kind_of
+from pipelines.convert import KINDS, SITE, kind_of
 
 LONGEST = 200  # bytes; file systems take 255
 
@@ -33,5 +33,5 @@ def check_type(name: str) -> None:
             415,
             "unsupported-type",
             "This type of file cannot be read",
-            f"{name!r} ends in {suffix or 'nothing'!r}; readable are {', '.join(KINDS)}",
+            f"{name!r} ends in {suffix or 'nothing'!r}; readable are {', '.join((*SITE, *KINDS))}",
         )

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Literal
 
 import orjson
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from app.answering import Answering, Asked
 from app.failures import to_problem
 from app.problems import Problem, invalid, not_found
-from app.questions import LONGEST, Turn
+from app.questions import LONGEST, Collections, Turn
 from app.replies import DONE, Events, Reply, as_response, event
 from pipelines.answer import Answer
 
@@ -53,8 +53,9 @@ class ChatRequest(BaseModel):
     stream: bool = False
     stream_options: StreamOptions | None = None
     filters: dict[str, object] | None = None
+    collections: Collections = None
 
-    def asked(self, collection: str) -> Asked:
+    def asked(self, collections: Sequence[str]) -> Asked:
         """Take the last user message as the question and what came before as history."""
         last = max(
             (index for index, message in enumerate(self.messages) if message.role == "user"),
@@ -69,7 +70,7 @@ class ChatRequest(BaseModel):
             for message in self.messages[:last]
             if message.role in ("user", "assistant") and message.text()
         ]
-        return Asked.of(question, collection, self.filters, history)
+        return Asked.of(question, collections, self.filters, history)
 
 
 def chat_router(answering: Answering) -> APIRouter:
@@ -100,7 +101,8 @@ def chat_router(answering: Answering) -> APIRouter:
 
 async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
     """Answer a conversation's last question as a completion, whole or in chunks."""
-    asked = request.asked(await _collection_of(answering, request.model))
+    collections = await collections_of(answering, request.model, request.collections)
+    asked = request.asked(collections)
     head = Head(request.model)
     if not request.stream:
         return orjson.dumps(head.completion(await answering.ask(asked)))
@@ -110,9 +112,14 @@ async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
     return _events(head, first, stream, usage=usage)
 
 
-async def _collection_of(answering: Answering, model: str) -> str:
+async def collections_of(
+    answering: Answering, model: str, collections: Sequence[str] | None
+) -> Sequence[str]:
+    """Return the collections that are named, or the one behind a model; raise a Problem."""
+    if collections is not None or model == DEFAULT_MODEL:
+        return await answering.chosen(None, collections)
     try:
-        return await answering.known(None if model == DEFAULT_MODEL else model)
+        return await answering.chosen(model, None)
     except Problem:
         raise Problem(
             404, "unknown-model", "There is no such model", "GET /v1/models lists them"

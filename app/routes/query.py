@@ -10,15 +10,15 @@ from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
 from app.failures import to_problem
-from app.questions import LONGEST, Question, RagBody
+from app.questions import LONGEST, Collections, Question, RagBody
 from app.replies import DONE, Events, Reply, as_response, event
 from pipelines.answer import Answer
 
 
 async def query_reply(answering: Answering, question: Question) -> Reply:
     """Answer a question as JSON, or as events: `delta`s, then the `answer`, then [DONE]."""
-    collection = await answering.known(question.collection)
-    asked = Asked.of(question.text(), collection, question.filters, question.history)
+    collections = await answering.chosen(question.collection, question.collections)
+    asked = Asked.of(question.text(), collections, question.filters, question.history)
     if not question.stream:
         return (await answering.ask(asked)).model_dump_json().encode()
     stream = answering.stream(asked)
@@ -47,8 +47,18 @@ class Search(BaseModel):
 
     query: Annotated[str, Field(min_length=1, max_length=LONGEST)]
     collection: str | None = None
+    collections: Collections = None
     filters: dict[str, object] | None = None
     top_k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+async def search_reply(answering: Answering, body: Search) -> dict[str, object]:
+    """Return the best passages as the routes and tools give them."""
+    collections = await answering.chosen(body.collection, body.collections)
+    question = Question(question=body.query).text()
+    asked = Asked.of(question, collections, body.filters, None)
+    hits, degraded = await answering.search(asked, body.top_k)
+    return {"hits": [_hit(hit) for hit in hits], "collection": asked.place, "degraded": degraded}
 
 
 def query_router(answering: Answering) -> APIRouter:
@@ -65,21 +75,14 @@ def query_router(answering: Answering) -> APIRouter:
 
     @router.post("/v1/search", summary="The best passages, without a language model")
     async def search(body: Search) -> dict[str, object]:
-        collection = await answering.known(body.collection)
-        question = Question(question=body.query).text()
-        asked = Asked.of(question, collection, body.filters, None)
-        hits, degraded = await answering.search(asked, body.top_k)
-        return {
-            "hits": [_hit(hit) for hit in hits],
-            "collection": collection,
-            "degraded": degraded,
-        }
+        return await search_reply(answering, body)
 
     return router
 
 
 def _hit(hit: Document) -> dict[str, object]:
-    return {
+    several = {"collection": hit.meta["collection"]} if "collection" in hit.meta else {}
+    return several | {
         "document": hit.meta["document"],
         "document_id": hit.meta["document_id"],
         "page": hit.meta["page"],

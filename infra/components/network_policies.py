@@ -95,7 +95,7 @@ def edges(
     ]
     for endpoint in models:
         if endpoint.hosted:
-            name = f"hosted-{endpoint.role}"
+            name = f"hosted-{endpoint.role.replace('_', '-')}"
             table.append(outward(app, name, endpoint.url, tuple(reach)))
         else:
             server = servers[endpoint.role]

@@ -17,6 +17,7 @@ from infra.components.pod import (
     secret_volume,
 )
 from infra.components.scope import SKIP_AWAIT, Scope
+from infra.components.site import SITE, site_config
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.models.endpoint import ModelEndpoint
@@ -72,6 +73,7 @@ class RagApp(pulumi.ComponentResource):
             storage=args.settings.storage,
             parent=self,
         )
+        site = site_config(f"{name}-site", scope, name, args.settings.site, parent=self)
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(name, "app"),
@@ -104,7 +106,10 @@ class RagApp(pulumi.ComponentResource):
                 strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
-                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "app", scope.stack)),
+                    metadata=k8s.meta.v1.ObjectMetaArgs(
+                        labels=labels(name, "app", scope.stack),
+                        annotations=site.annotations,
+                    ),
                     spec=pod_spec(
                         scope,
                         account=account.metadata.name,
@@ -120,6 +125,7 @@ class RagApp(pulumi.ComponentResource):
                                 mounts=[
                                     mount("data", DATA),
                                     mount("keys", KEYS, read_only=True),
+                                    *site.mounts,
                                     *scope.outward.mounts,
                                 ],
                             )
@@ -127,6 +133,7 @@ class RagApp(pulumi.ComponentResource):
                         volumes=[
                             claim_volume("data", volume.metadata.name),
                             secret_volume("keys", secret.metadata.name),
+                            *site.volumes,
                             *scope.outward.volumes,
                         ],
                     ),
@@ -151,6 +158,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_QDRANT_SHARDS": str(args.shards),
         "RAG_QDRANT_COPIES": str(args.copies),
     }
+    if args.settings.site is not None:
+        result["RAG_SITE_DIR"] = SITE
     result |= _access(args.access)
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"

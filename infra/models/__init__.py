@@ -7,7 +7,7 @@ import pulumi
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
-from infra.models.hosted import hosted_model
+from infra.models.hosted import hosted_model, next_embedding
 from infra.models.local import local_model
 from infra.models.nim import NimPlace, nim_model
 from infra.schema import ModelsSettings
@@ -36,4 +36,6 @@ def build_models(
             endpoints[role] = nim_model(role, settings.role(role), on_gpu, scaling, opts)
         else:
             endpoints[role] = hosted_model(role, settings.role(role), secrets)
+    if settings.next_embedding is not None:
+        endpoints["next_embedding"] = next_embedding(settings.next_embedding, secrets)
     return endpoints

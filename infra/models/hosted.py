@@ -4,7 +4,7 @@ import pulumi
 
 from infra.models.endpoint import ModelEndpoint
 from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, EmbeddingSettings, ModelSettings
-from infra.schema.models import is_nvidia
+from infra.schema.models import NextEmbeddingSettings, is_nvidia
 from infra.settings import Secrets
 
 MODELS = {
@@ -26,6 +26,20 @@ def hosted_model(role: str, settings: ModelSettings, secrets: Secrets) -> ModelE
         model=settings.model or MODELS[role],
         dimension=(dimension or DIMENSION) if role == "embedding" else None,
         api_key=_key(role, url, secrets),
+        hosted=True,
+    )
+
+
+def next_embedding(settings: NextEmbeddingSettings, secrets: Secrets) -> ModelEndpoint:
+    """Return the endpoint of the embedding model to change to."""
+    url = settings.url.rstrip("/")
+    nvidia = secrets.get("nvidiaApiKey") if is_nvidia(url) else None
+    return ModelEndpoint(
+        role="next_embedding",
+        url=url,
+        model=settings.model,
+        dimension=settings.dimension,
+        api_key=secrets.get("nextEmbeddingApiKey") or nvidia,
         hosted=True,
     )
 

@@ -73,6 +73,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *_exposure(settings),
         *access_problems(settings),
         *_policy(settings),
+        *_next_embedding(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]
 
@@ -231,6 +232,16 @@ def _hosted(
         yield (
             f"{PROJECT}:{where}.url: is '{role.url}'; it must end in /v1\n"
             f"{hint(f'{where}.url', role.url.rstrip('/') + '/v1')}"
+        )
+
+
+def _next_embedding(settings: Settings) -> Iterable[str]:
+    following = settings.models.next_embedding
+    if following is not None and not following.url.rstrip("/").endswith("/v1"):
+        where = "models.nextEmbedding.url"
+        yield (
+            f"{PROJECT}:{where}: is '{following.url}'; it must end in /v1\n"
+            f"{hint(where, following.url.rstrip('/') + '/v1')}"
         )
 
 

@@ -93,6 +93,14 @@ class EmbeddingSettings(ModelSettings):
     )
 
 
+class NextEmbeddingSettings(Frozen):
+    """The embedding model to change to: built beside, switched to when complete."""
+
+    url: WebAddress = Field(description="OpenAI-compatible base URL, ends in /v1")
+    model: str = Field(min_length=1, description="the model's name there")
+    dimension: int = Field(gt=0, le=65536, description="length of its vectors")
+
+
 class ModelsSettings(Frozen):
     """The three model roles."""
 
@@ -101,6 +109,7 @@ class ModelsSettings(Frozen):
     embedding: EmbeddingSettings = EmbeddingSettings()
     ranking: ModelSettings = ModelSettings()
     hours: Hours | None = Field(default=None, description="nim: when models run. Unset: always")
+    next_embedding: NextEmbeddingSettings | None = None
 
     def role(self, name: str) -> ModelSettings:
         """Return one role's settings by its name."""

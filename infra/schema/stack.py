@@ -126,6 +126,12 @@ class AppSettings(Frozen):
     )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")
+    site: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder beside the stack's file with prompts, converters and pipelines of "
+        "your own",
+    )
     engine: Engine = Field(
         default="fast",
         description="`fast`: our components and scheduler; `stock`: Haystack's and its "
@@ -211,6 +217,7 @@ SECRETS: dict[str, str] = {
     "NVIDIA_EMBEDDINGS_KEY": "NVIDIA's API, for the embedding role only; wins over nvidiaApiKey",
     "llmApiKey": "the hosted language model with a URL of its own",
     "embeddingApiKey": "the hosted embedding model with a URL of its own",
+    "nextEmbeddingApiKey": "the embedding model to change to",
     "rankingApiKey": "the hosted ranking model with a URL of its own",
     "registryPassword": "pulling from `registry.host` as `registry.username`",
     "appApiKeys": "keys that callers may use, separated by commas. Unset: one is generated",

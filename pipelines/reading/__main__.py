@@ -19,7 +19,15 @@ from pathlib import Path
 
 import orjson
 
-from pipelines.reading.kinds import ARCHIVES, MAILS, READERS, failed, kind_of, read
+from pipelines.reading.kinds import (
+    ARCHIVES,
+    MAILS,
+    READERS,
+    SITE,
+    failed,
+    kind_of,
+    read,
+)
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import Reading, UnreadableDocument, pages_to_json
 
@@ -33,10 +41,11 @@ def main(memory: int) -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         limits = Limits(**request["limits"])
+        SITE.update({ending: Path(file) for ending, file in request["site"].items()})
         _load(request["name"])
         child = os.fork()
         if child == 0:
-            _child(memory, request["path"], request["name"], limits)
+            _child(memory, request["path"], request["name"], limits, request["draw"])
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
@@ -48,8 +57,8 @@ def _load(name: str) -> None:
         import_module(f"pipelines.reading.{place.partition(':')[0]}")
 
 
-def _child(memory: int, path: str, name: str, limits: Limits) -> None:
-    """Read the file, write the answer, end the process: the kernel keeps the limits."""
+def _child(memory: int, path: str, name: str, limits: Limits, draw: int | None) -> None:
+    """Read the file, or draw a page of it, and end the process: the kernel keeps the limits."""
     code = 1
     try:
         seconds = max(1, int(limits.seconds + 0.999))
@@ -58,7 +67,11 @@ def _child(memory: int, path: str, name: str, limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
         with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(orjson.dumps(_answer(Path(path), name, limits)))
+            if draw is not None:
+                # Loaded before the fork, as the reader of PDFs.
+                file.write(import_module("pipelines.reading.pdf").draw_page(Path(path), draw))
+            else:
+                file.write(orjson.dumps(_answer(Path(path), name, limits)))
         code = 0
     finally:
         os._exit(code)

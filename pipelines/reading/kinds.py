@@ -1,5 +1,7 @@
 """Which reader is for which name, and files inside files."""
 
+import functools
+import importlib.util
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -38,10 +40,14 @@ ARCHIVES = {
 KINDS = tuple(sorted({**READERS, **MAILS, **ARCHIVES}))
 
 
+# What a site reads itself: its ending and the file with the reader.
+SITE: dict[str, Path] = {}
+
+
 def kind_of(name: str) -> str | None:
     """Return the ending that says how a file is read; None where none is known."""
     lower = name.lower()
-    return next((kind for kind in KINDS if lower.endswith(kind) and lower != kind), None)
+    return next((kind for kind in (*SITE, *KINDS) if lower.endswith(kind) and lower != kind), None)
 
 
 def unknown(name: str) -> UnreadableDocument:
@@ -49,7 +55,7 @@ def unknown(name: str) -> UnreadableDocument:
     suffix = Path(name).suffix.lower()
     what = f"{suffix!r} files" if suffix else "files without an extension"
     return UnreadableDocument(
-        kind="unknown-type", reason=f"{what} are not read; known are {', '.join(KINDS)}"
+        kind="unknown-type", reason=f"{what} are not read; known are {', '.join((*SITE, *KINDS))}"
     )
 
 
@@ -67,6 +73,10 @@ def read(path: Path, name: str, limits: Limits) -> Reading:
         raise unknown(name)
     if not path.stat().st_size:
         raise UnreadableDocument(kind="empty", reason="the file is empty (0 bytes)")
+    if kind in SITE:
+        pages = site_reader(SITE[kind])(path, limits)
+        refuse_too_much(pages, limits)
+        return Reading(pages=pages)
     if kind in READERS:
         pages = _function(READERS[kind])(path, limits)
         refuse_too_much(pages, limits)
@@ -90,6 +100,18 @@ def refuse_too_much(pages: list[Page], limits: Limits) -> None:
     if sum(len(page.text) for page in pages) > limits.characters:
         reason = f"the file holds more than {limits.characters} characters of text"
         raise UnreadableDocument(kind="too-large", reason=reason)
+
+
+@functools.cache
+def site_reader(file: Path) -> Any:
+    """Return the function `read` of a site's own converter."""
+    spec = importlib.util.spec_from_file_location(f"site_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        msg = f"{file.name} cannot be imported"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.read
 
 
 def _function(place: str) -> Any:

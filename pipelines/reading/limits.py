@@ -22,3 +22,5 @@ class Limits:
     files: int = 2000
     # an archive in an archive in an archive
     depth: int = 3
+    # whether somebody reads pages that are pictures: then a document of nothing else is no refusal
+    ocr: bool = False

@@ -2,6 +2,8 @@
 
 import ctypes
 import re
+import struct
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ TAIL = 2048
 MOST_BOOKMARKS = 20_000
 MOST_OBJECTS = 1000
 FIRST_BUFFER = 2**16
+PER_INCH = 300  # what tesseract asks for
+MOST_PIXELS = 5000.0  # of a side; a poster is drawn smaller
 
 Buffer = ctypes.Array[ctypes.c_ushort]
 
@@ -42,9 +46,34 @@ def read_pdf(path: Path, limits: Limits) -> list[Page]:
     pages = list(_pages(document, count))
     if not any(page.text.strip() for page in pages):
         scanned = any(page.scanned for page in pages)
+        if scanned and limits.ocr:
+            return pages
         reason = "the PDF holds no text; scanned pages need text recognition (OCR) first"
         raise UnreadableDocument(kind="needs-ocr" if scanned else "no-text", reason=reason)
     return outlined(pages, _headings(document, pages))
+
+
+def draw_page(path: Path, number: int) -> bytes:
+    """Return a page as a PNG, in grey: what text recognition reads."""
+    document = pdfium.PdfDocument(path.read_bytes())
+    page = document[number - 1]
+    scale = min(PER_INCH / 72, MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
+    bitmap = page.render(scale=scale, grayscale=True)
+    rows = bitmap.to_numpy().reshape(bitmap.height, -1)[:, : bitmap.width]
+    return grey_png(rows.tobytes(), bitmap.width, bitmap.height)
+
+
+def grey_png(pixels: bytes, width: int, height: int) -> bytes:
+    """Return rows of one byte a pixel as a PNG; Pillow for these lines would be 20 MB."""
+    lines = b"".join(
+        b"\0" + pixels[start : start + width] for start in range(0, width * height, width)
+    )
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines, 3)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
 
 
 def _refuse_cut(path: Path) -> None:

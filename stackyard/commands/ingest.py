@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +17,10 @@ from stackyard.target import resolve
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders and s3://BUCKET/PREFIX.", metavar="PATH..."),
+    ],
     collection: Collection = None,
     readers: Annotated[
         str | None,
@@ -40,7 +42,7 @@ def ingest(
     started = time.monotonic()
     stages = Stages()
     if collected.left_out:
-        types = sorted({path.suffix or path.name for path in collected.left_out})
+        types = sorted({file.path.suffix or file.name for file in collected.left_out})
         stages.say(f"left out {len(collected.left_out)} file(s) of other types: {' '.join(types)}")
     columns = (
         TextColumn("{task.fields[done]}/{task.fields[files]} files"),
@@ -51,7 +53,7 @@ def ingest(
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    sizes = {file.name: file.path.stat().st_size for file in collected.files}
+    sizes = {file.name: file.size() for file in collected.files}
     done, chunks = 0, 0
     live = stages.console.is_terminal
     with (

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 from qdrant_client import QdrantClient, models
 
+ALIASES: TypeAdapter[list[models.AliasOperations]] = TypeAdapter(list[models.AliasOperations])
 POINTS: TypeAdapter[list[models.PointStruct]] = TypeAdapter(list[models.PointStruct])
 
 
@@ -83,6 +84,12 @@ class FakeQdrant:
 
     def handle(self, method: str, path: str, body: dict[str, Any]) -> object:
         """Return the `result` of a request; KeyError stands for 404."""
+        if path == "/aliases":
+            return self.engine.get_aliases().model_dump(mode="json")
+        if path == "/collections":
+            return self.engine.get_collections().model_dump(mode="json")
+        if path == "/collections/aliases":
+            return self.engine.update_collection_aliases(ALIASES.validate_python(body["actions"]))
         found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
         if not found:
             raise KeyError(path)

@@ -95,7 +95,7 @@ class AppProcess:
         port = ports.get(timeout=240)
         assert port is not None, "\n".join(self.output)
         self.url = f"http://127.0.0.1:{port}"
-        until(lambda: self._is_alive() or None, 60)
+        until(lambda: self._is_alive() or None, 180)
         return self
 
     def _read(self, process: subprocess.Popen[str], ports: "queue.Queue[str | None]") -> None:

@@ -226,6 +226,7 @@ def test_openapi_describes_what_is_served_and_nothing_else(app: AppProcess) -> N
         "/v1/documents/{document_id}", "/v1/documents/{document_id}/text",
         "/v1/documents/{document_id}/readers", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
         "/v1/me", "/v1/keys", "/v1/keys/{key_id}", "/v1/backup",
+        "/v1/responses", "/mcp", "/pipelines/{name}/run",
     }  # fmt: skip
     assert schema["security"] == [{"key": []}]
 

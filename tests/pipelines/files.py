@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import docx
+import pypdfium2
 from docx.enum.text import WD_BREAK
 from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, NumberObject
 
 
 def write_pdf(path: Path, pages: list[list[str]], *, password: str | None = None) -> Path:
@@ -64,4 +65,29 @@ def write_docx(path: Path) -> Path:
     document.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
     document.add_paragraph("The second page speaks of filters.")
     document.save(str(path))
+    return path
+
+
+def write_scan(path: Path, pages: list[list[str]]) -> Path:
+    """Write a PDF as a scanner does: each page is a picture of its lines, without any text."""
+    drawn = pypdfium2.PdfDocument(write_pdf(path, pages).read_bytes())
+    writer = PdfWriter()
+    for index in range(len(drawn)):
+        bitmap = drawn[index].render(scale=300 / 72, grayscale=True)
+        picture = DecodedStreamObject()
+        picture.set_data(bitmap.to_numpy().tobytes())
+        names = {"Type": "XObject", "Subtype": "Image", "ColorSpace": "DeviceGray"}
+        numbers = {"Width": bitmap.width, "Height": bitmap.height, "BitsPerComponent": 8}
+        for key, name in names.items():
+            picture[NameObject(f"/{key}")] = NameObject(f"/{name}")
+        for key, number in numbers.items():
+            picture[NameObject(f"/{key}")] = NumberObject(number)
+        page = writer.add_blank_page(width=595, height=842)
+        image = DictionaryObject({NameObject("/I"): writer._add_object(picture.flate_encode())})
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): image})
+        stream = DecodedStreamObject()
+        stream.set_data(b"595 0 0 842 0 0 cm /I Do")
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    with path.open("wb") as file:
+        writer.write(file)
     return path

@@ -1,7 +1,8 @@
 """`python -m tests.soak KILLS DOCUMENTS`: kill an ingesting app at random moments, then count.
 
-Not run by CI: 100 kills of 1,000 documents take an hour. The model and the vector store are the
-doubles of the integration tests; what is under test is the app's journal, shelf and ids.
+Not run by CI: 100 kills of 1,000 documents take an hour. Keeps bench/results/soak.json. The model
+and the vector store are the doubles of the integration tests; what is under test is the app's
+journal, shelf and ids.
 """
 
 import random
@@ -11,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.results import figure, keep, record, show
 from tests.app.fake_qdrant import FakeQdrant
 from tests.app.process import AppProcess
 from tests.fakes.nim import FakeNim
@@ -39,20 +41,24 @@ def main(kills: int, documents: int) -> int:
             jobs_now = {name: app.job(job) for name, job in accepted.items()}
         finally:
             app.stop()
-        return verdict(qdrant, jobs_now)
+        found = verdict(qdrant, jobs_now)
+    figures = {"kills": figure(kills, ""), "documents": figure(documents, "")}
+    figures |= {name: figure(count, "documents") for name, count in found.items()}
+    show(f"{kills} kills", figures)
+    command = f"python -m tests.soak {kills} {documents}"
+    print(f"written: {keep('soak', record(figures) | {'command': command})}")
+    return 1 if any(found.values()) else 0
 
 
-def verdict(qdrant: FakeQdrant, jobs: dict[str, dict[str, object]]) -> int:
-    """Say how many documents are lost, and how many have too many chunks or two the same."""
+def verdict(qdrant: FakeQdrant, jobs: dict[str, dict[str, object]]) -> dict[str, int]:
+    """Count what is not done, lost, or has too many chunks or two the same."""
     held = ids(qdrant)
     open_or_bad = [name for name, job in jobs.items() if job["status"] != "done"]
     lost = [name for name in jobs if len(held.get(name, [])) < PAGES]
     doubled = [
         name for name, pages in held.items() if len(pages) > PAGES or len(set(pages)) < len(pages)
     ]
-    counts = f"{len(open_or_bad)} not done, {len(lost)} lost, {len(doubled)} doubled"
-    print(f"{len(jobs)} documents: {counts}")
-    return 1 if open_or_bad or lost or doubled else 0
+    return {"not done": len(open_or_bad), "lost": len(lost), "doubled": len(doubled)}
 
 
 def ids(qdrant: FakeQdrant) -> dict[str, list[int]]:

@@ -6,7 +6,7 @@ from hayhooks import BasePipelineWrapper  # type: ignore[import-untyped]
 from pydantic import Field
 from starlette.responses import Response
 
-from app.questions import LONGEST, Question, Turn
+from app.questions import LONGEST, Collections, Question, Turn
 from app.replies import as_response
 from app.routes.query import query_reply
 from app.service import current
@@ -25,6 +25,7 @@ class PipelineWrapper(BasePipelineWrapper):  # type: ignore[misc]
         self,
         question: Annotated[str, Field(min_length=1, max_length=LONGEST)],
         collection: str | None = None,
+        collections: Collections = None,
         filters: dict[str, object] | None = None,
         history: list[Turn] | None = None,
         stream: bool = False,
@@ -34,6 +35,7 @@ class PipelineWrapper(BasePipelineWrapper):  # type: ignore[misc]
         Args:
             question: what is asked
             collection: where to look; the default collection without it
+            collections: where to look, in several at once
             filters: {"document": "a.pdf"} or Haystack's form on document, document_id, page
             history: earlier turns, oldest first
             stream: answer as server-sent events
@@ -41,6 +43,7 @@ class PipelineWrapper(BasePipelineWrapper):  # type: ignore[misc]
         asked = Question(
             question=question,
             collection=collection,
+            collections=collections,
             filters=filters,
             history=history,
             stream=stream,

@@ -1,0 +1,180 @@
+"""Builds the vectors of another embedding model beside those that answer, then lets them answer.
+
+It goes on afterwards with the vectors of the model before, so that going back loses nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from app.documents.holdings import chunk_readers
+from app.documents.journal import Journal
+from app.documents.ledger import Ledger
+from app.documents.shelf import Shelf
+from app.generations import Generation, Generations, UnknownModel
+from app.indexing import ChunkIndex
+from app.log import where
+from app.settings import SettingsProblem
+from app.stores import Stores
+from pipelines.errors import StageError
+from pipelines.reading.page import UnreadableDocument
+
+log = logging.getLogger("app.reembedding")
+LOOK_SECONDS = 1.0
+PAUSE_SECONDS = 10.0
+AT_ONCE = 100  # documents between two looks at what is wanted
+
+
+class Reembedding:
+    """One document at a time, whatever else is indexed; a stopped one goes on where it was."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        shelf: Shelf,
+        index: ChunkIndex,
+        stores: Stores,
+        generations: Generations,
+        ledger: Ledger,
+        collection: str,
+    ) -> None:
+        self._journal = journal
+        self._shelf = shelf
+        self._index = index
+        self._stores = stores
+        self._generations = generations
+        self._ledger = ledger
+        self._default = collection
+        self._task: asyncio.Task[None] | None = None
+        # How many documents of each collection the vectors beside lack.
+        self.missing: dict[str, int] = {}
+
+    def check(self) -> None:
+        """Go back to the current model's vectors, or raise SettingsProblem with both sizes.
+
+        For the start; a Qdrant that is away is asked when a collection is opened.
+        """
+        try:
+            self._go_back_if_wanted()
+            for collection in self._collections():
+                self._check_size(self._generations.live(collection))
+        except StageError as error:
+            log.info("not checked", extra={"why": error.kind})
+
+    async def start(self) -> None:
+        if self._generations.next is not None:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                worked = await asyncio.to_thread(self.step)
+                pause = 0.0 if worked else LOOK_SECONDS
+            except Exception as error:
+                log.warning("waiting", extra={"at": where(error)})
+                pause = PAUSE_SECONDS
+            await asyncio.sleep(pause)
+
+    def step(self) -> bool:
+        """Do the next piece of work; False where there is none."""
+        for collection in self._collections():
+            beside = self._generations.beside(collection)
+            if beside is not None and self._one(beside):
+                return True
+        return self._switch_if_complete()
+
+    def _one(self, beside: Generation) -> bool:
+        answering = self._journal.answering(beside.collection)
+        for gone in self._ledger.held(beside.physical).keys() - answering.keys():
+            self._index.remove_from(beside, gone)
+            self._ledger.forget(beside.physical, gone)
+        lacking = self._lacking(beside)
+        self.missing[beside.collection] = len(lacking)
+        for document_id in lacking[:AT_ONCE]:
+            name, sha256 = answering.get(document_id, ("", ""))
+            try:
+                pages = self._shelf.read_pages(document_id, sha256)
+                readers = self._readers(document_id)
+                self._index.index_into(beside, document_id, name, pages, readers)
+                # They may have changed meanwhile, or since chunks that were there were written.
+                self._index.set_readers_in(beside, document_id, self._readers(document_id))
+            except FileNotFoundError:
+                continue  # it was replaced or deleted a moment ago
+            except UnreadableDocument as error:
+                log.warning("left out", extra={"document": document_id, "at": where(error)})
+            self._ledger.record(beside.physical, document_id, sha256)
+        return bool(lacking)
+
+    def _readers(self, document_id: str) -> list[str]:
+        document = self._journal.document(document_id)
+        if document is None:
+            raise FileNotFoundError(document_id)
+        return chunk_readers(document.owner, document.readers)
+
+    def _switch_if_complete(self) -> bool:
+        generations = self._generations
+        # No job may be on its way into the vectors that answer now.
+        with generations.lock:
+            if generations.live(self._default).model == generations.wanted:
+                return False
+            if self._journal.jobs_by_status().get("running"):
+                return False
+            built = [generations.beside(collection) for collection in self._collections()]
+            ready = [each for each in built if each is not None]
+            if any(self._lacking(each) for each in ready):
+                return True
+            for each in ready:
+                self._stores.open_generation(each)  # an empty one has to be there too
+            generations.switch(ready)
+            self._stores.forget_all()
+        log.info("switched", extra={"model": generations.wanted.name})
+        return True  # the other vectors are kept from now on
+
+    def _go_back_if_wanted(self) -> None:
+        try:
+            self._generations.live(self._default)
+            return
+        except UnknownModel as unknown:
+            live = unknown
+        back = [self._generations.earlier(collection) for collection in self._collections()]
+        lacking = sum(len(self._lacking(each)) for each in back)
+        if lacking == 0:
+            self._generations.switch(back)
+            log.info("went back", extra={"model": self._generations.current.name})
+            return
+        current = self._generations.current
+        message = (
+            f"RAG_EMBEDDING_DIMENSION is {current.dimension} (RAG_EMBEDDING_MODEL is"
+            f" {current.name!r}), and collection {live.collection!r} answers from vectors of"
+            f" {self._generations.size(live.physical)} numbers, made by another model;"
+            f" {lacking} documents are not in the vectors of this one"
+            "\nhint: go back to the model that it was made with, and name this one by"
+            " RAG_NEXT_EMBEDDING_URL, RAG_NEXT_EMBEDDING_MODEL and RAG_NEXT_EMBEDDING_DIMENSION"
+        )
+        raise SettingsProblem(message)
+
+    def _check_size(self, live: Generation) -> None:
+        held = self._generations.size(live.physical)
+        if held is not None and held != live.model.dimension:
+            message = (
+                f"RAG_EMBEDDING_DIMENSION is {live.model.dimension}"
+                f" (RAG_EMBEDDING_MODEL is {live.model.name!r}), and collection"
+                f" {live.collection!r} holds vectors of {held} numbers"
+                "\nhint: go back to the model that it was made with, and name the new one by"
+                " RAG_NEXT_EMBEDDING_URL, RAG_NEXT_EMBEDDING_MODEL and RAG_NEXT_EMBEDDING_DIMENSION"
+            )
+            raise SettingsProblem(message)
+
+    def _lacking(self, beside: Generation) -> list[str]:
+        held = self._ledger.held(beside.physical)
+        answering = self._journal.answering(beside.collection)
+        return [each for each, (_, sha256) in answering.items() if held.get(each) != sha256]
+
+    def _collections(self) -> Iterable[str]:
+        return sorted({self._default, *self._journal.collections()})

@@ -1,0 +1,182 @@
+"""Another embedding model: built beside, switched to when complete, left again without loss."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.documents.journal import Journal
+from app.documents.ledger import Ledger
+from app.documents.shelf import Shelf
+from app.generations import Generations
+from app.indexing import ChunkIndex
+from app.reembedding import Reembedding
+from app.settings import Settings, SettingsProblem
+from app.stores import Stores
+from pipelines.convert import Page
+from tests.app.fake_qdrant import FakeQdrant
+from tests.fakes.nim import FakeNim
+
+OLD = {"embedding_model": "old", "embedding_dimension": 384}
+NEW = {"embedding_model": "new", "embedding_dimension": 64}
+
+
+class House:
+    """The parts of an app that embed, on one data directory; made anew it is a restart."""
+
+    def __init__(self, root: Path, qdrant: FakeQdrant, **models: Any) -> None:
+        settings = Settings(
+            qdrant_url=qdrant.url,
+            llm_url="http://127.0.0.1:1/v1",
+            llm_model="llm",
+            ranking_url="http://127.0.0.1:1/v1",
+            ranking_model="ranking",
+            anonymous=True,
+            data_dir=root,
+            **models,
+        )
+        self.qdrant = qdrant
+        self.journal = Journal(root / "journal.sqlite3")
+        self.shelf = Shelf(root)
+        self.generations = Generations(settings)
+        self.stores = Stores(settings, self.generations)
+        self.index = ChunkIndex(settings, self.stores)
+        self.work = Reembedding(
+            journal=self.journal,
+            shelf=self.shelf,
+            index=self.index,
+            stores=self.stores,
+            generations=self.generations,
+            ledger=Ledger(root / "embedded.sqlite3"),
+            collection="documents",
+        )
+
+    def add(self, name: str, text: str, collection: str = "documents") -> str:
+        job = self.journal.accept(collection, name, f"sha-{text}", len(text))
+        taken = self.journal.take("index")
+        assert taken is not None
+        pages = [Page(number=1, text=text)]
+        self.shelf.write_pages(job.document_id, job.sha256, pages)
+        self.index.index(collection, job.document_id, name, pages)
+        self.journal.finish_index(taken, chunks=1, pages=1)
+        return job.document_id
+
+    def settle(self) -> None:
+        while self.work.step():
+            pass
+
+    def live(self, collection: str = "documents") -> str:
+        return self.generations.live(collection).physical
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Iterator[Any]:
+    made: list[House] = []
+    with FakeNim() as old, FakeNim(dimension=64) as new, FakeQdrant() as qdrant:
+
+        def make(current: dict[str, Any], following: dict[str, Any] | None = None) -> House:
+            urls = {"old": old.url, "new": new.url}
+            given = current | {"embedding_url": urls[current["embedding_model"]]}
+            for key, value in (following or {}).items():
+                given |= {f"next_{key}": value, "next_embedding_url": urls["new"]}
+            if following == OLD:
+                given["next_embedding_url"] = urls["old"]
+            house = House(tmp_path, qdrant, **given)
+            made.append(house)
+            house.work.check()
+            return house
+
+        yield make
+        for house in made:
+            house.index.close()
+
+
+def test_the_new_vectors_answer_when_they_are_complete_and_not_before(houses: Any) -> None:
+    first = houses(OLD)
+    first.add("one.txt", "The fox jumps.")
+    first.add("two.txt", "The cat sleeps.", "cats")
+    house = houses(OLD, NEW)
+    built = house.generations.beside("cats").physical
+    before = (house.live(), house.live("cats"))
+    running = house.journal.accept("cats", "three.txt", "sha", 1)
+    house.journal.take("index")
+
+    for _ in range(5):
+        house.work.step()
+    waits = house.live("cats")
+    house.journal.close_job(running, "failed", "it does not matter")
+    house.settle()
+
+    assert before == ("documents", "cats")
+    assert waits == "cats"
+    assert house.live("cats") == built
+    assert [house.qdrant.chunks(each, "two.txt") for each in ("cats", built)] == [1, 1]
+    assert house.generations.size(built) == 64
+    assert house.work.missing == {"cats": 0, "documents": 0}
+
+
+def test_going_back_loses_nothing_that_came_or_went_meanwhile(houses: Any) -> None:
+    gone = houses(OLD).add("one.txt", "The fox jumps.")
+    house = houses(OLD, NEW)
+    house.settle()
+    house.add("late.txt", "The owl hoots.")
+    house.journal.request_deletion(gone)
+    house.index.remove("documents", gone)
+    house.journal.finish_delete(house.journal.take("delete"))
+    house.settle()
+
+    back = houses(OLD)
+
+    assert back.live() == "documents"
+    assert back.qdrant.chunks("documents", "late.txt") == 1
+    assert back.qdrant.chunks("documents", "one.txt") == 0
+
+
+def test_a_new_collection_is_embedded_by_the_model_that_answers(houses: Any) -> None:
+    houses(OLD).add("one.txt", "The fox jumps.")
+    house = houses(OLD, NEW)
+    house.settle()
+
+    house.add("new.txt", "The bee hums.", "bees")
+
+    assert house.generations.size(house.live("bees")) == 64
+
+
+def test_going_back_to_vectors_that_lack_documents_is_refused_with_both_sizes(
+    houses: Any,
+) -> None:
+    houses(OLD).add("one.txt", "The fox jumps.")
+    houses(OLD, NEW).settle()
+    houses(NEW).add("late.txt", "The owl hoots.")
+
+    with pytest.raises(SettingsProblem) as refused:
+        houses(OLD)
+    houses(OLD, NEW).settle()
+
+    assert "RAG_EMBEDDING_DIMENSION is 384" in str(refused.value)
+    assert "answers from vectors of 64 numbers" in str(refused.value)
+    assert "1 documents are not in the vectors of this one" in str(refused.value)
+    assert houses(OLD).qdrant.chunks("documents", "late.txt") == 1
+
+
+def test_a_model_of_another_size_alone_is_refused_with_both_sizes(houses: Any) -> None:
+    houses(OLD).add("one.txt", "The fox jumps.")
+
+    with pytest.raises(SettingsProblem, match=r"is 64 .* holds vectors of 384 numbers"):
+        houses(NEW)
+
+
+def test_half_a_next_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="RAG_NEXT_EMBEDDING_MODEL: is not set"):
+        Settings(
+            qdrant_url="http://q",
+            llm_url="http://l/v1",
+            llm_model="l",
+            embedding_url="http://e/v1",
+            ranking_url="http://r/v1",
+            ranking_model="r",
+            anonymous=True,
+            next_embedding_url="http://n/v1",
+            **OLD,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,89 @@
+"""`stackyard ingest s3://...` over HTTP, with the client of AWS."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stackyard.conftest import Invoke
+from tests.stackyard.fake_s3 import FakeS3
+from tests.stackyard.fake_service import FakeService
+
+OBJECTS = {
+    "books/": b"",
+    "books/a.txt": b"One.",
+    "books/deep/a.txt": b"Another one.",
+    "books/deep/b & c.md": b"Two.",
+    "books/photo.png": b"x",
+    "books/.hidden/d.txt": b"No.",
+    "bookshop/e.txt": b"No.",
+}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeS3]:
+    with FakeS3("library", OBJECTS) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", fake.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        yield fake
+
+
+def test_everything_below_a_prefix_is_sent_page_by_page(
+    s3: FakeS3, service: FakeService, key_file: Path, invoke: Invoke
+) -> None:
+    done = invoke(
+        *("ingest", "s3://library/books", "--json"),
+        *("--url", service.url, "--key-file", key_file),
+    )
+
+    found = {row["name"]: (row["status"], row["reason"]) for row in json.loads(done.stdout)}
+    assert found == {
+        "a.txt": ("done", ""),
+        "b & c.md": ("done", ""),
+        "s3://library/books/deep/a.txt": (
+            "refused",
+            "would replace s3://library/books/a.txt, which has the same name",
+        ),
+    }
+    assert "left out 1 file(s) of other types: .png" in done.stderr
+    assert sorted(service.pages.values()) == [["One."], ["Two."]]
+    assert all(s3.signed)
+
+
+def test_an_object_that_cannot_be_fetched_stops_no_other(
+    s3: FakeS3, service: FakeService, key_file: Path, invoke: Invoke
+) -> None:
+    s3.broken = {"books/a.txt"}
+    del s3.objects["books/deep/a.txt"]
+
+    done = invoke(
+        *("ingest", "s3://library/books/", "--json"),
+        *("--url", service.url, "--key-file", key_file),
+    )
+
+    assert done.exit_code == 1
+    found = {row["name"]: row["reason"] for row in json.loads(done.stdout)}
+    assert found == {"a.txt": "it cannot be fetched: AccessDenied no", "b & c.md": ""}
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://nothing", "s3://nothing cannot be listed: NoSuchBucket none"),
+        ("s3:///x", "names no bucket"),
+        ("s3://library/papers", "no document in s3://library/papers"),
+    ],
+)
+def test_an_address_that_gives_nothing_is_told(
+    s3: FakeS3, invoke: Invoke, address: str, said: str
+) -> None:
+    done = invoke("ingest", address)
+
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert "hint: " in done.stderr
