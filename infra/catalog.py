@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from infra.machine import EDGE, Machine
 from infra.registry import Registry, parse, rewrite
-from infra.schema.models import OPERATOR_VERSION
+from infra.schema.models import NIM_OPERATOR_VERSION, OPERATOR_VERSION
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ NIM = {
     "ranking": "nvcr.io/nim/nvidia/llama-nemotron-rerank-1b-v2:1.10.0",
 }
 GPU_OPERATOR = Chart("gpu-operator", OPERATOR_VERSION, "https://helm.ngc.nvidia.com/nvidia")
+NIM_OPERATOR = Chart("k8s-nim-operator", NIM_OPERATOR_VERSION, GPU_OPERATOR.repository)
+# tag only: its chart in git names a development image in its place
+NIM_OPERATOR_IMAGE = f"nvcr.io/nvidia/cloud-native/k8s-nim-operator:v{NIM_OPERATOR_VERSION}"
 # key of the chart's values -> image as its version names it (values.yaml of v26.7.0); what is not
 # deployed on Kubernetes without virtual machines is left out
 GPU_OPERATOR_IMAGES = {
@@ -59,6 +62,7 @@ class Catalog:
 
     nim: dict[str, str] = field(default_factory=dict)  # role -> image, of the roles of kind nim
     gpu_operator: dict[str, str] = field(default_factory=dict)  # key of its values -> image
+    nim_operator: str | None = None  # where the stack installs it
     sources: dict[str, str] = field(default_factory=dict)  # reference here -> where it comes from
 
     @property
@@ -68,6 +72,7 @@ class Catalog:
             **({"qdrant": self.qdrant} if self.qdrant else {}),
             **{f"nim-{role}": image for role, image in self.nim.items()},
             **{f"gpu-operator-{key}": image for key, image in self.gpu_operator.items()},
+            **({"nim-operator": self.nim_operator} if self.nim_operator else {}),
         }
 
 
@@ -77,6 +82,7 @@ def build_catalog(
     *,
     nim: Mapping[str, str] = MappingProxyType({}),
     operator: Collection[str] = (),
+    nim_operator: bool = False,
 ) -> Catalog:
     """Return the pinned images, or what this machine has in their place.
 
@@ -90,6 +96,7 @@ def build_catalog(
         qdrant=None if qdrant == EDGE else qdrant,
         nim={role: rewrite(image, mirror) for role, image in nim.items()},
         gpu_operator={key: rewrite(GPU_OPERATOR_IMAGES[key], mirror) for key in operator},
+        nim_operator=rewrite(NIM_OPERATOR_IMAGE, mirror) if nim_operator else None,
         sources={
             rewrite(image, mirror): image
             for image in [
@@ -97,6 +104,7 @@ def build_catalog(
                 QDRANT,
                 *nim.values(),
                 *(GPU_OPERATOR_IMAGES[key] for key in operator),
+                *((NIM_OPERATOR_IMAGE,) if nim_operator else ()),
             ]
             if mirror is not None
         },

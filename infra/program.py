@@ -12,11 +12,14 @@ from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
-from infra.components.namespaces import StackNamespace
+from infra.components.namespaces import LEVEL, StackNamespace
 from infra.components.network_policies import NetworkPolicies, Workload, edges
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
+from infra.components.ngc_secrets import USERNAME as NVIDIA_USER
 from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
 from infra.components.nim_download import download_name
+from infra.components.nim_operator import NimOperator, NimOperatorArgs
+from infra.components.nim_service import download_labels, server_labels
 from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
@@ -27,6 +30,7 @@ from infra.models import build_models
 from infra.models.nim import NimPlace
 from infra.registry import Registry, parse
 from infra.schema import Settings
+from infra.schema.gpu_choices import nim_operator_mode
 from infra.schema.models import ROLES
 from infra.settings import Secrets, load_secrets, load_settings
 
@@ -40,7 +44,11 @@ def deploy() -> None:
     mirror = mirror_of(settings, pulumi.get_stack())
     target = target_of(settings)
     catalog = build_catalog(
-        machine, mirror, nim=nim_images(settings), operator=target.images if target else ()
+        machine,
+        mirror,
+        nim=nim_images(settings),
+        operator=target.images if target else (),
+        nim_operator=nim_operator_mode(settings) == "install",
     )
     cluster = build_cluster(settings, catalog, machine)
     Stack(settings, secrets, catalog, cluster).deploy()
@@ -116,12 +124,22 @@ class Stack:
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
             servers={
-                role: Workload(name=role, scope=self.servers, port=model_server.PORT)
+                role: Workload(
+                    name=role,
+                    scope=self.servers,
+                    port=model_server.PORT,
+                    labels=server_labels(role) if self._by_operator(role) else None,
+                )
                 for role in models
                 if self.servers is not None
             },
             downloads=[
-                Workload(name=download_name(role), scope=self.servers, port=model_server.PORT)
+                Workload(
+                    name=download_name(role),
+                    scope=self.servers,
+                    port=model_server.PORT,
+                    labels=download_labels(role) if self._by_operator(role) else None,
+                )
                 for role in self.catalog.nim
                 if self.servers is not None and not self.settings.models.role(role).preloaded
             ],
@@ -136,13 +154,17 @@ class Stack:
         local = self.settings.cluster.kind == "local"
         pulumi.export("inventory", inventory(self.images, self.catalog, with_machine=local))
 
-    def _namespace(self, name: str) -> Scope:
+    def _by_operator(self, role: str) -> bool:
+        return role in self.catalog.nim and nim_operator_mode(self.settings) != "none"
+
+    def _namespace(self, name: str, enforce: str = LEVEL) -> Scope:
         return StackNamespace(
             name,
             stack=pulumi.get_stack(),
             storage_class=self.cluster.storage_class,
             credentials=self._credentials(),
             make=self.cluster.make_namespaces,
+            enforce=enforce,
             after=self.copies,
             opts=self.opts,
         ).scope
@@ -173,7 +195,9 @@ class Stack:
 
     def _model_scope(self) -> Scope:
         if self.servers is None:
-            self.servers = self._namespace("models")
+            # the NIM operator gives its pods no seccomp profile, which `restricted` asks for
+            by_operator = nim_operator_mode(self.settings) != "none"
+            self.servers = self._namespace("models", "baseline" if by_operator else LEVEL)
         return self.servers
 
     def _model_place(self) -> tuple[Scope, pulumi.Output[str]]:
@@ -196,8 +220,30 @@ class Stack:
             images=self.catalog.nim,
             key=secrets.key if secrets else None,
             pull=secrets.pull if secrets else None,
-            after=[*self._gpu_operator(), *([secrets.secret] if secrets else [])],
+            after=[
+                *self._gpu_operator(),
+                *self._nim_operator(),
+                *([secrets.secret] if secrets else []),
+            ],
+            by_operator=nim_operator_mode(self.settings) != "none",
         )
+
+    def _nim_operator(self) -> list[pulumi.Resource]:
+        """Return what serves NIMCaches and NIMServices; nothing where it is adopted or not used."""
+        image = self.catalog.nim_operator
+        if image is None:
+            return []
+        credentials, key = self._credentials(), self.secrets.get("ngcApiKey")
+        if parse(image).host == NVIDIA_HOST:
+            credentials = PullCredentials(NVIDIA_HOST, NVIDIA_USER, key) if key else None
+        args = NimOperatorArgs(
+            stack=pulumi.get_stack(),
+            settings=self.settings.nim_operator,
+            image=image,
+            credentials=credentials,
+            after=self.copies,
+        )
+        return [NimOperator("nim-operator", args, self.opts).release]
 
     def _gpu_operator(self) -> list[pulumi.Resource]:
         """Return what makes GPUs usable; nothing where an operator is adopted or not wanted."""

@@ -95,8 +95,9 @@ def values(target: Target, images: Mapping[str, str], pull_secret: object | None
     if target.slices is not None:
         result.setdefault("devicePlugin", {})["config"] = _slicing(target.slices)
     if target.taints:
-        result["daemonsets"] = {"tolerations": [NFD_WORKER[1], *map(_toleration, target.taints)]}
-        worker = [*NFD_WORKER, *map(_toleration, target.taints)]
+        ours = [each.named() for each in target.taints]
+        result["daemonsets"] = {"tolerations": [NFD_WORKER[1], *ours]}
+        worker = [*NFD_WORKER, *ours]
         result.setdefault(NFD, {})["worker"] = {"tolerations": worker}
     for key in target.images:
         if key in images:
@@ -129,11 +130,6 @@ def _move(result: Values, key: str, image: str, pull_secret: object | None) -> N
     part["repository"] = place.rpartition("/")[0]
     if pull_secret is not None and key != "driver.manager":  # it takes the driver's
         part["imagePullSecrets"] = [pull_secret]
-
-
-def _toleration(given: Toleration) -> dict[str, str]:
-    named = {"key": given.key, "operator": given.operator, "effect": given.effect}
-    return named if given.value is None else {**named, "value": given.value}
 
 
 def _yaml(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The namespaces of a stack, each held to the restricted Pod Security standard."""
+"""The namespaces of a stack, each held to the restricted Pod Security standard, or told why not."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,9 @@ from infra.components.scope import Scope
 from infra.labels import labels
 
 LEVEL = "restricted"
-SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in ("enforce", "audit", "warn")}
+ENFORCE = "pod-security.kubernetes.io/enforce"
+MODES = ("enforce", "audit", "warn")
+SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in MODES}
 
 
 class StackNamespace(pulumi.ComponentResource):
@@ -26,6 +28,7 @@ class StackNamespace(pulumi.ComponentResource):
         storage_class: pulumi.Input[str] | None,
         credentials: PullCredentials | None,
         make: bool = True,
+        enforce: str = LEVEL,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -36,7 +39,8 @@ class StackNamespace(pulumi.ComponentResource):
             made = k8s.core.v1.Namespace(
                 f"{name}-namespace",
                 metadata=k8s.meta.v1.ObjectMetaArgs(
-                    name=full, labels={**labels(name, "namespace", stack), **SECURITY}
+                    name=full,
+                    labels={**labels(name, "namespace", stack), **SECURITY, ENFORCE: enforce},
                 ),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
             )

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from infra.clusters.cluster import GpuPlace
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_download import CACHE
+from infra.components.nim_service import NimService
 from infra.components.pod import Resources
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
@@ -48,6 +49,7 @@ class NimPlace:
     key: str | None
     pull: pulumi.Output[str] | None
     after: Sequence[pulumi.Resource]
+    by_operator: bool = False  # NVIDIA's NIM operator makes the pods
 
 
 def nim_model(
@@ -59,7 +61,8 @@ def nim_model(
     memory = settings.memory or size.memory
     dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
     pull = place.pull or place.scope.pull_secret
-    server = Nim(
+    served = NimService if place.by_operator else Nim
+    server = served(
         role,
         NimArgs(
             scope=place.scope,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from infra.problems.telling import PROJECT, hint, only
+from infra.problems.telling import PROJECT, alias_of, hint, only
 from infra.schema import Settings
 from infra.schema.gpu_choices import has_nim, operator_mode
 from infra.schema.models import OPERATOR_VERSION
@@ -18,6 +18,7 @@ def gpu_problems(settings: Settings) -> Iterable[str]:
     yield from _nodes(settings)
     yield from _operator(settings)
     yield from _sharing(settings)
+    yield from _nim_operator(settings)
 
 
 def _openshift(settings: Settings) -> Iterable[str]:
@@ -61,7 +62,7 @@ def _operator(settings: Settings) -> Iterable[str]:
     cluster, operator = settings.cluster, settings.gpu_operator
     if cluster.kind == "local":
         for field in sorted(operator.model_fields_set):
-            alias = type(operator).model_fields[field].alias
+            alias = alias_of(type(operator), field)
             yield only(
                 f"gpuOperator.{alias}",
                 getattr(operator, field),
@@ -100,7 +101,7 @@ def _operator(settings: Settings) -> Iterable[str]:
         )
     if mode != "install":
         for field in sorted(operator.model_fields_set - {"mode"}):
-            alias = type(operator).model_fields[field].alias
+            alias = alias_of(type(operator), field)
             yield only(
                 f"gpuOperator.{alias}", getattr(operator, field), "gpuOperator.mode 'install'"
             )
@@ -128,4 +129,36 @@ def _sharing(settings: Settings) -> Iterable[str]:
         yield (
             f"{PROJECT}:gpuOperator.sharing: is 'mig'; Bottlerocket has a MIG manager of its own, "
             f"set by the node's settings\n{hint('cluster.gpuPools[0].ami', 'al2023')}"
+        )
+
+
+def _nim_operator(settings: Settings) -> Iterable[str]:
+    cluster, operator = settings.cluster, settings.nim_operator
+    if not has_nim(settings):
+        for field in sorted(operator.model_fields_set):
+            alias = alias_of(type(operator), field)
+            yield only(f"nimOperator.{alias}", getattr(operator, field), "models of kind 'nim'")
+        return
+    if operator.mode != "install":
+        for field in sorted(operator.model_fields_set - {"mode"}):
+            alias = alias_of(type(operator), field)
+            yield only(
+                f"nimOperator.{alias}", getattr(operator, field), "nimOperator.mode 'install'"
+            )
+    if operator.mode != "none" and cluster.scope == "namespace":
+        yield (
+            f"{PROJECT}:nimOperator.mode: is '{operator.mode}'; its pods have no seccomp profile, "
+            "so the namespaces of cluster.scope 'namespace', which enforce the restricted Pod "
+            f"Security standard, refuse them\n{hint('nimOperator.mode', 'none')}"
+        )
+    if operator.mode == "adopt" and cluster.kind == "eks":
+        yield (
+            f"{PROJECT}:nimOperator.mode: is 'adopt'; a new EKS cluster has none\n"
+            f"{hint('nimOperator.mode', 'install')}"
+        )
+    if cluster.endpoint == "private" and operator.mode == "install" and operator.chart is None:
+        yield (
+            f"{PROJECT}:nimOperator.chart: is not set; with cluster.endpoint 'private' `up` runs "
+            "inside of the network, where NVIDIA's chart repository is not reached\n"
+            f"{hint('nimOperator.chart', './k8s-nim-operator-3.1.2.tgz')}"
         )

@@ -9,6 +9,7 @@ from infra.schema.models import (
     GpuOperatorSettings,
     ModelSettings,
     ModelsSettings,
+    NimOperatorSettings,
 )
 from infra.schema.stack import (
     SECRETS,
@@ -29,6 +30,7 @@ __all__ = [
     "GpuOperatorSettings",
     "ModelSettings",
     "ModelsSettings",
+    "NimOperatorSettings",
     "QdrantSettings",
     "RegistrySettings",
     "Settings",

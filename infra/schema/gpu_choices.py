@@ -21,3 +21,8 @@ def operator_mode(settings: Settings) -> Literal["install", "adopt", "none"]:
         return "none"
     there = cluster.gpu.preinstalled == "operator" or cluster.scope == "namespace"
     return "adopt" if cluster.kind == "existing" and there else "install"
+
+
+def nim_operator_mode(settings: Settings) -> Literal["install", "adopt", "none"]:
+    """Return what becomes of the NIM operator, which only roles of kind `nim` need."""
+    return settings.nim_operator.mode if has_nim(settings) else "none"

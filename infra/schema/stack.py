@@ -12,7 +12,7 @@ from infra.schema.fields import (
     RegistryPath,
     WebAddress,
 )
-from infra.schema.models import GpuOperatorSettings, ModelsSettings
+from infra.schema.models import GpuOperatorSettings, ModelsSettings, NimOperatorSettings
 
 
 class RegistrySettings(Frozen):
@@ -73,6 +73,9 @@ class Settings(Frozen):
     )
     gpu_operator: GpuOperatorSettings = Field(
         default=GpuOperatorSettings(), description="what makes GPUs usable for pods"
+    )
+    nim_operator: NimOperatorSettings = Field(
+        default=NimOperatorSettings(), description="another way to serve the roles of kind `nim`"
     )
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="the image registry that the cluster pulls from"
