@@ -24,6 +24,7 @@ from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scope import Scope
+from infra.components.unfinished_release import KubeAccess
 from infra.exports import inventory, service_url
 from infra.machine import Machine, load_machine
 from infra.models import build_models
@@ -228,6 +229,11 @@ class Stack:
             by_operator=nim_operator_mode(self.settings) != "none",
         )
 
+    def _access(self) -> KubeAccess:
+        given = self.settings.cluster
+        config = self.cluster.kubeconfig or str(given.kubeconfig_path)
+        return KubeAccess(kubeconfig=config, context=given.context)
+
     def _nim_operator(self) -> list[pulumi.Resource]:
         """Return what serves NIMCaches and NIMServices; nothing where it is adopted or not used."""
         image = self.catalog.nim_operator
@@ -241,6 +247,7 @@ class Stack:
             settings=self.settings.nim_operator,
             image=image,
             credentials=credentials,
+            access=self._access(),
             after=self.copies,
         )
         return [NimOperator("nim-operator", args, self.opts).release]
@@ -256,6 +263,7 @@ class Stack:
             target=target,
             images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
             credentials=self._credentials() if self.settings.registry.mirrored else None,
+            access=self._access(),
             after=self.copies,
         )
         return [GpuOperator("gpu-operator", args, self.opts).release]

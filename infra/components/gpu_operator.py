@@ -7,8 +7,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.catalog import GPU_OPERATOR
+from infra.components.chart_release import chart_release
 from infra.components.gpu_operator_values import Target, values
 from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.unfinished_release import KubeAccess
 from infra.labels import labels
 from infra.schema import GpuOperatorSettings
 
@@ -17,7 +19,7 @@ NAMESPACE = "gpu-operator"
 PRIVILEGED = {
     f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")
 }
-SECONDS = 1200  # several GB of images on a fresh node; the default is 300
+MINUTES = 20  # several GB of images on a fresh node; the default is 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class GpuOperatorArgs:
     target: Target
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
+    access: KubeAccess
     after: Sequence[pulumi.Resource] = ()  # what its images come from
 
 
@@ -49,29 +52,18 @@ class GpuOperator(pulumi.ComponentResource):
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
         )
-        chart = args.settings.chart
-        ours = chart is None
-        self.release = k8s.helm.v3.Release(
-            f"{name}-release",
-            name=NAMESPACE,
+        self.release = chart_release(
+            name,
+            release=NAMESPACE,
+            chart=GPU_OPERATOR,
+            given=args.settings.chart,
+            version=args.settings.version,
             namespace=namespace.metadata.name,
-            chart=GPU_OPERATOR.name if ours else chart,
-            # a chart in a file has its own version
-            version=args.settings.version if ours or _is_remote(chart) else None,
-            repository_opts=(
-                k8s.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository) if ours else None
-            ),
             values=values(args.target, args.images, secret),
-            timeout=SECONDS,
+            access=args.access,
+            minutes=MINUTES,
             # its hook that upgrades the CRDs sends fields that the old ones do not know
-            disable_openapi_validation=True,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create="25m", update="25m", delete="15m"),
-            ),
+            openapi_validation=False,
+            parent=self,
         )
         self.register_outputs({})
-
-
-def _is_remote(chart: str | None) -> bool:
-    return chart is not None and chart.startswith("oci://")

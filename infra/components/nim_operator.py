@@ -8,8 +8,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.catalog import NIM_OPERATOR
+from infra.components.chart_release import chart_release
 from infra.components.namespaces import SECURITY
 from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.unfinished_release import KubeAccess
 from infra.labels import labels
 from infra.registry import parse
 from infra.schema import NimOperatorSettings
@@ -23,6 +25,7 @@ class NimOperatorArgs:
     settings: NimOperatorSettings
     image: str
     credentials: PullCredentials | None
+    access: KubeAccess
     after: Sequence[pulumi.Resource] = ()  # what its image comes from
 
 
@@ -45,22 +48,17 @@ class NimOperator(pulumi.ComponentResource):
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
         )
-        chart = args.settings.chart
-        self.release = k8s.helm.v3.Release(
-            f"{name}-release",
-            name=NAMESPACE,
+        self.release = chart_release(
+            name,
+            release=NAMESPACE,
+            chart=NIM_OPERATOR,
+            given=args.settings.chart,
+            version=args.settings.version,
             namespace=namespace.metadata.name,
-            chart=chart or NIM_OPERATOR.name,
-            # a chart in a file has its own version
-            version=args.settings.version if (chart or "oci://").startswith("oci://") else None,
-            repository_opts=(
-                k8s.helm.v3.RepositoryOptsArgs(repo=NIM_OPERATOR.repository)
-                if chart is None
-                else None
-            ),
             values=values(args.image, secret),
-            timeout=600,
-            opts=pulumi.ResourceOptions(parent=self),
+            access=args.access,
+            minutes=10,
+            parent=self,
         )
         self.register_outputs({})
 

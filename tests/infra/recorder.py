@@ -46,6 +46,7 @@ class Registered:
     provider: str
     protect: bool
     secret_outputs: tuple[str, ...]
+    after: frozenset[str]  # names of the resources that come before it
 
 
 class Recorder(Mocks):
@@ -99,6 +100,7 @@ class RecordingMonitor(MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     secret_outputs=tuple(request.additionalSecretOutputs),
+                    after=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call] # Pulumi's

@@ -155,7 +155,7 @@ def test_only_its_namespaces_are_less_than_restricted(operated: Deployment) -> N
 
 
 def test_a_preloaded_volume_needs_no_cache_and_no_real_key(deploy: Deploy) -> None:
-    models = {**NIM, **dict.fromkeys(ROLES, {"preloaded": True})}
+    models = {**NIM, **{each: {"preloaded": True} for each in ROLES}}
     found = deploy({**OPERATED, "models": models})
 
     service = spec(found, "llm-nimservice")
