@@ -61,16 +61,17 @@ def target_of(settings: Settings) -> Target | None:
     cluster, operator = settings.cluster, settings.gpu_operator
     aws = cluster.kind == "eks"  # its images bring driver and toolkit
     there = cluster.gpu.preinstalled
+    # Bottlerocket runs a device plugin and a MIG manager of its own: clusters/eks/bottlerocket.py
+    own = any(pool.ami == "bottlerocket" for pool in cluster.gpu_pools)
     driver = not aws and there == "nothing"
     toolkit = not aws and there != "driver-and-toolkit"
     return Target(
         driver=driver if operator.driver is None else operator.driver,
         toolkit=toolkit if operator.toolkit is None else operator.toolkit,
-        # Bottlerocket runs a device plugin of its own
-        device_plugin=not any(pool.ami == "bottlerocket" for pool in cluster.gpu_pools),
+        device_plugin=not own,
         k3s=cluster.gpu.runtime in ("k3s", "rke2"),
-        mig_profile=operator.mig_profile,
-        slices=operator.slices,
+        mig_profile=None if own else operator.mig_profile,
+        slices=None if own else operator.slices,
         taints=[] if aws else [each for each in cluster.gpu.tolerations if each.key != GPU_TAINT],
     )
 

@@ -78,7 +78,8 @@ class NimService(pulumi.ComponentResource):
                     delete_before_replace=True,
                 ),
             )
-            key, store = args.key, {"nimCache": {"name": cache}}
+            before.append(cache)  # which is awaited, so that the server finds its files
+            key, store = args.key, {"nimCache": {"name": download_name(name)}}
             if args.profile is not None:
                 store["nimCache"]["profile"] = args.profile
         minutes = args.startup_minutes + AWAIT_MINUTES
@@ -102,7 +103,7 @@ def cache_spec(args: NimArgs, key: str, claim: dict[str, Any]) -> dict[str, Any]
         if args.profile is not None
         else {"tensorParallelism": str(args.resources.gpus)}
     )
-    source = {"authSecret": key, "modelPuller": args.image, "model": model}
+    source: dict[str, Any] = {"authSecret": key, "modelPuller": args.image, "model": model}
     if args.pull_secrets:
         source["pullSecret"] = args.pull_secrets[0].name
     return {
@@ -117,7 +118,7 @@ def cache_spec(args: NimArgs, key: str, claim: dict[str, Any]) -> dict[str, Any]
 def service_spec(args: NimArgs, key: pulumi.Input[str], store: dict[str, Any]) -> dict[str, Any]:
     """Return the spec of a NIMService."""
     repository, tag = image_parts(args.image)
-    image = {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
+    image: dict[str, Any] = {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
     if args.pull_secrets:
         image["pullSecrets"] = [each.name for each in args.pull_secrets]
     resources = args.resources.args()
@@ -167,10 +168,10 @@ def _resource(
     *,
     minutes: int,
     opts: pulumi.ResourceOptions,
-) -> pulumi.Output[str]:
+) -> k8s.apiextensions.CustomResource:
     scope = args.scope
     budget = pulumi.CustomTimeouts(create=f"{minutes}m", update=f"{minutes}m")
-    made = k8s.apiextensions.CustomResource(
+    return k8s.apiextensions.CustomResource(
         f"{role}-{kind.lower()}",
         api_version=API,
         kind=kind,
@@ -178,8 +179,6 @@ def _resource(
         spec=spec,
         opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(custom_timeouts=budget), opts),
     )
-    # known only once it is ready, so that what names it comes after it
-    return made.metadata.apply(lambda metadata: str(metadata["name"]))
 
 
 def _place(args: NimArgs) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 from infra.problems.telling import PROJECT, alias_of, hint, only
 from infra.schema import Settings
-from infra.schema.gpu_choices import has_nim, operator_mode
+from infra.schema.gpu_choices import has_nim, mig_models, operator_mode
 from infra.schema.models import OPERATOR_VERSION
 
+PROFILE_OF_ALL = re.compile(r"all-\d+g\.\d+gb")
 # what `oc login` calls its contexts: project/api-host:6443/user
 OPENSHIFT_CONTEXT = re.compile(r"[^/]*/api-[^/]+:6443(/.*)?")
 
@@ -123,13 +124,26 @@ def _sharing(settings: Settings) -> Iterable[str]:
         yield only("gpuOperator.slices", operator.slices, "gpuOperator.sharing 'timeSlicing'")
     if operator.mig_profile is not None and operator.sharing != "mig":
         yield only("gpuOperator.migProfile", operator.mig_profile, "gpuOperator.sharing 'mig'")
-    if operator.sharing == "mig" and any(
-        pool.ami == "bottlerocket" for pool in settings.cluster.gpu_pools
-    ):
-        yield (
-            f"{PROJECT}:gpuOperator.sharing: is 'mig'; Bottlerocket has a MIG manager of its own, "
-            f"set by the node's settings\n{hint('cluster.gpuPools[0].ami', 'al2023')}"
-        )
+    if operator.sharing == "mig":
+        yield from _mig_at_aws(settings)
+
+
+def _mig_at_aws(settings: Settings) -> Iterable[str]:
+    profile = settings.gpu_operator.mig_profile
+    for index, pool in enumerate(settings.cluster.gpu_pools):
+        whole = [each for each in pool.instance_types if not mig_models([each])]
+        if whole:
+            yield (
+                f"{PROJECT}:cluster.gpuPools[{index}].instanceTypes: has '{whole[0]}'; with "
+                "gpuOperator.sharing 'mig' only A100, H100 and H200 can be cut\n"
+                f"{hint(f'cluster.gpuPools[{index}].instanceTypes[0]', 'p5.4xlarge')}"
+            )
+        own = pool.ami == "bottlerocket"
+        if own and profile is not None and not PROFILE_OF_ALL.fullmatch(profile):
+            yield (
+                f"{PROJECT}:gpuOperator.migProfile: is '{profile}'; Bottlerocket cuts every GPU of "
+                f"a node alike\n{hint('gpuOperator.migProfile', 'all-1g.10gb')}"
+            )
 
 
 def _nim_operator(settings: Settings) -> Iterable[str]:

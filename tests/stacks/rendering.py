@@ -1,6 +1,7 @@
 """A recorded deployment as other tools read it: a CloudFormation template, Kubernetes manifests."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -190,9 +191,8 @@ def cloudformation(found: Deployment) -> Json:
         if not each.type.startswith("aws:") or each.type in WITHOUT:
             continue
         kind, properties = CLOUDFORMATION[each.type]
-        name = "".join(
-            part.capitalize() for part in f"{each.name}-{kind.rpartition(':')[2]}".split("-")
-        )
+        words = re.split(r"[^A-Za-z0-9]+", f"{each.name}-{kind.rpartition(':')[2]}")
+        name = "".join(word.capitalize() for word in words)
         resources[name] = {"Type": kind, "Properties": properties(whole(each.inputs))}
     for each in resources.values():
         if each["Type"] == "AWS::IAM::Role":

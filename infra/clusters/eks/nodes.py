@@ -7,6 +7,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.clusters.aws_place import TAG
+from infra.clusters.eks import bottlerocket
+from infra.schema import GpuOperatorSettings
 from infra.schema.cluster import GpuPool, SystemPool
 
 GPU_TAINT = "nvidia.com/gpu"  # the key that the GPU operator tolerates by default
@@ -29,6 +31,7 @@ class PoolArgs:
     role_arn: pulumi.Input[str]
     subnets: Sequence[aws.ec2.Subnet]
     settings: SystemPool | GpuPool
+    operator: GpuOperatorSettings
     after: Sequence[pulumi.Resource]  # what a node needs to join
 
 
@@ -92,6 +95,11 @@ class Pool(pulumi.ComponentResource):
             f"{name}-template",
             name_prefix=f"stackyard-{args.stack}-{short}-",
             update_default_version=True,
+            user_data=(
+                bottlerocket.user_data(gpu.instance_types, args.operator)
+                if gpu and gpu.ami == "bottlerocket"
+                else None
+            ),
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled",
                 http_tokens="required",  # IMDSv2
