@@ -360,6 +360,23 @@ def test_only_stacks_at_aws_import_its_packages() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_a_preview_loads_of_aws_what_it_makes_and_no_more() -> None:
+    program = """
+import sys
+from infra.clusters.eks_packages import narrow
+narrow()
+import infra.clusters.eks
+import pulumi_aws as aws
+aws.ec2.Vpc, aws.ec2.SecurityGroupIngressArgs, aws.eks.outputs.NodeGroupResource
+assert not hasattr(aws.ec2, "NotThere")
+print(len([name for name in sys.modules if name.startswith("pulumi_aws.ec2.")]))
+"""
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert 2 < int(done.stdout) < 30  # of 180
+
+
 def test_a_stack_at_aws_without_its_packages_says_how_to_get_them(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
