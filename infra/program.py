@@ -7,6 +7,7 @@ from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
 from infra.clusters.cluster import Cluster
 from infra.components import model_server, qdrant, rag_app
+from infra.components.admission import AdmissionPolicies
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
@@ -147,6 +148,8 @@ class Stack:
         )
         scopes = [scope, self.servers] if self.servers else [scope]
         NetworkPolicies("network", scopes, table, self.opts)
+        if self.settings.policy.admission != "off":
+            AdmissionPolicies("admission", scopes, self.settings.policy.admission, self.opts)
 
         pulumi.export("url", service_url(self.cluster, app.service, rag_app.PORT))
         pulumi.export("apiKey", pulumi.Output.secret(api_keys.apply(lambda k: keys_in(k)[0])))

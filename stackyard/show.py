@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stackyard.ingestion import Result
-from stackyard.replies import Answer
+from stackyard.replies import Answer, Json
 from stackyard.target import Target
 
 COLORS = {"done": "green", "refused": "yellow", "failed": "red"}
@@ -38,6 +38,46 @@ def results(console: Console, taken: list[Result]) -> None:
             escape(result.reason),
         )
     console.print(table)
+
+
+def status(console: Console, found: Json) -> None:
+    """Print what `stackyard status` found: the facts, then the pods and the images."""
+    tables = {"pods": _pods, "inventory": _images}
+    facts = Table(show_header=False)
+    for name, value in found.items():
+        if name not in tables:
+            lines = value if isinstance(value, list) else [value]
+            facts.add_row(name, escape("\n".join(_cell(line) for line in lines)))
+    console.print(facts)
+    for name, table in tables.items():
+        if isinstance(rows := found.get(name), list) and rows:
+            console.print(table(rows))
+
+
+def _pods(rows: list[Json]) -> Table:
+    columns = ("namespace", "name", "phase", "ready", "restarts")
+    table = Table("namespace", "pod", "phase", "ready", "restarts")
+    for row in rows:
+        if "error" in row:
+            table.add_row(escape(str(row["namespace"])), escape(str(row["error"])))
+        else:
+            table.add_row(*(escape(str(row[column])) for column in columns))
+    return table
+
+
+def _images(rows: list[Json]) -> Table:
+    table = Table("image", "reference")
+    for row in rows:
+        table.add_row(escape(str(row["name"])), escape(str(row["image"])))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {_cell(each)}" for name, each in value.items())
+    return str(value)
 
 
 def curl(target: Target, question: str, *, show_key: bool) -> str:

@@ -13,6 +13,8 @@ from infra.labels import labels, selector
 from infra.models.endpoint import ModelEndpoint
 
 ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host names
+# where a cloud gives a node's credentials to whoever asks
+METADATA = {"0.0.0.0/0": ["169.254.169.254/32"], "::/0": ["fd00:ec2::254/128"]}
 DNS_PORT = 53
 HTTPS_PORT = 443
 net, meta = k8s.networking.v1, k8s.meta.v1
@@ -45,11 +47,16 @@ class Outside:
     blocks: tuple[str, ...] = ANYWHERE
     namespace: str | None = None
 
-    def peers(self) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+    def peers(self, *, leaving: bool) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
         if self.namespace is not None:
             return [net.NetworkPolicyPeerArgs(namespace_selector=in_namespace(self.namespace))]
         return [
-            net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=block)) for block in self.blocks
+            net.NetworkPolicyPeerArgs(
+                ip_block=net.IPBlockArgs(
+                    cidr=block, except_=METADATA.get(block) if leaving else None
+                )
+            )
+            for block in self.blocks
         ]
 
 
@@ -177,7 +184,11 @@ def _egress(edge: Edge, source: Workload) -> k8s.networking.v1.NetworkPolicySpec
     return net.NetworkPolicySpecArgs(
         pod_selector=source.pods(),
         policy_types=["Egress"],
-        egress=[net.NetworkPolicyEgressRuleArgs(to=_peers(edge.target), ports=_ports(edge))],
+        egress=[
+            net.NetworkPolicyEgressRuleArgs(
+                to=_peers(edge.target, leaving=True), ports=_ports(edge)
+            )
+        ],
     )
 
 
@@ -185,12 +196,18 @@ def _ingress(edge: Edge, target: Workload) -> k8s.networking.v1.NetworkPolicySpe
     return net.NetworkPolicySpecArgs(
         pod_selector=target.pods(),
         policy_types=["Ingress"],
-        ingress=[net.NetworkPolicyIngressRuleArgs(from_=_peers(edge.source), ports=_ports(edge))],
+        ingress=[
+            net.NetworkPolicyIngressRuleArgs(
+                from_=_peers(edge.source, leaving=False), ports=_ports(edge)
+            )
+        ],
     )
 
 
-def _peers(end: Workload | Outside) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
-    return [end.peer()] if isinstance(end, Workload) else end.peers()
+def _peers(
+    end: Workload | Outside, *, leaving: bool
+) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
+    return [end.peer()] if isinstance(end, Workload) else end.peers(leaving=leaving)
 
 
 def in_namespace(name: str) -> k8s.meta.v1.LabelSelectorArgs:

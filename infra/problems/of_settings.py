@@ -68,6 +68,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *gpu_problems(settings),
         *_registry(settings, secrets),
         *_exposure(settings),
+        *_policy(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]
 
@@ -146,6 +147,16 @@ def _exposure(settings: Settings) -> Iterable[str]:
         yield (
             f"{PROJECT}:app.url: is not set; with app.expose 'NodePort' it is the address that "
             f"users call\n{hint('app.url', 'http://NODE:30080')}"
+        )
+
+
+def _policy(settings: Settings) -> Iterable[str]:
+    admission = settings.policy.admission
+    if admission != "off" and settings.cluster.scope == "namespace":
+        yield (
+            f"{PROJECT}:policy.admission: is '{admission}'; cluster.scope 'namespace' may not make "
+            f"objects of the whole cluster\n      hint: pulumi config rm --path "
+            f"'{PROJECT}:policy.admission'"
         )
 
 

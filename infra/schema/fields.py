@@ -11,6 +11,7 @@ WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 RegistryPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")]
 Engine = Literal["fast", "stock"]
+Admission = Literal["off", "warn", "deny"]
 Exposure = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$")]

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from infra.schema.cluster import ClusterSettings
 from infra.schema.fields import (
+    Admission,
     Engine,
     Exposure,
     Frozen,
@@ -64,6 +65,16 @@ class AppSettings(Frozen):
     )
 
 
+class PolicySettings(Frozen):
+    """What the API server holds the stack's pods to, whoever makes them."""
+
+    admission: Admission = Field(
+        default="off",
+        description="a ValidatingAdmissionPolicy with the pod rules of policy/: `deny` refuses, "
+        "`warn` tells and logs",
+    )
+
+
 class Settings(Frozen):
     """All plain settings of a stack; the secrets are in `Secrets`."""
 
@@ -82,6 +93,9 @@ class Settings(Frozen):
     )
     qdrant: QdrantSettings = Field(default=QdrantSettings(), description="the vector store")
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")
+    policy: PolicySettings = Field(
+        default=PolicySettings(), description="what the API server holds the stack's pods to"
+    )
 
 
 # name -> what it is for; set with `pulumi config set --secret stackyard:NAME`

@@ -7,10 +7,8 @@ from typing import Any
 
 import httpx
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from stackyard import machine
+from stackyard import machine, show
 from stackyard.client import Service
 from stackyard.cluster import LocalCluster
 from stackyard.commands.options import AsJson, MaybeStack
@@ -35,7 +33,7 @@ def status(stack: MaybeStack = None, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print(found)
+        show.status(out(), found)
     if not found.get("ready"):
         raise typer.Exit(1)
 
@@ -116,19 +114,3 @@ def _pod(namespace: str, item: dict[str, Any]) -> Json:  # Kubernetes' own JSON
         "ready": f"{sum(1 for each in statuses if each['ready'])}/{len(statuses)}",
         "restarts": sum(each["restartCount"] for each in statuses),
     }
-
-
-def _print(found: Json) -> None:
-    table = Table(show_header=False)
-    for name, value in found.items():
-        rows = value if isinstance(value, list) else [value]
-        table.add_row(name, escape("\n".join(_cell(row) for row in rows)))
-    out().print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return "  ".join(f"{name} {_cell(each)}" for name, each in value.items())
-    return str(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = {"infra", "pipelines", "app", "local", "stackyard", "tools", "bench", "tests"}
+ROOMS = {"infra", "pipelines", "app", "local", "stackyard", "tools", "bench", "policy", "tests"}
 
 # room -> the rooms and packages that it never imports
 FORBIDDEN = {
@@ -15,6 +15,7 @@ FORBIDDEN = {
     "pipelines": (ROOMS - {"pipelines"}) | {"pulumi", "pulumi_kubernetes", "hayhooks", "fastapi"},
     "app": (ROOMS - {"app", "pipelines"}) | {"pulumi", "pulumi_kubernetes"},
     "local": (ROOMS - {"local"}) | {"pulumi", "haystack", "hayhooks"},
+    "policy": (ROOMS - {"policy"}) | {"haystack", "hayhooks", "fastapi", "pulumi_kubernetes"},
     "tools": (ROOMS - {"tools"}) | {"haystack", "hayhooks"},
     "stackyard": (ROOMS - {"stackyard", "tools", "infra"}) | {"haystack", "hayhooks", "pulumi"},
 }

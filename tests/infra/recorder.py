@@ -44,6 +44,7 @@ class Registered:
     shown: dict[str, Any]
     custom: bool
     provider: str
+    parent: str
     protect: bool
     secret_outputs: tuple[str, ...]
     after: frozenset[str]  # names of the resources that come before it
@@ -98,6 +99,7 @@ class RecordingMonitor(MockMonitor):
                     shown=unwrapped(inputs, mask=SECRET),
                     custom=request.custom,
                     provider=request.provider,
+                    parent=request.parent,
                     protect=request.protect,
                     secret_outputs=tuple(request.additionalSecretOutputs),
                     after=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),

@@ -46,6 +46,12 @@ def test_a_stack_file_sets_only_what_exists_and_no_secret(path: Path) -> None:
     assert settings.keys() <= set(known_keys()) - SECRETS.keys()
 
 
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_stack_file_sets_something(path: Path) -> None:
+    # as it writes its salt, Pulumi drops a config that is empty and with it the file's comment
+    assert settings_of(path)
+
+
 @pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_stack_file_deploys_and_exports_an_address_a_key_and_its_images(

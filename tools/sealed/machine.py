@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
@@ -14,6 +15,10 @@ APT_PACKAGES = {
     "iptables": "iptables",
     "nsenter": "util-linux",
 }
+LOCK_SECONDS = 600
+LOCK_PAUSE_SECONDS = 3.0
+# apt itself waits for dpkg's lock alone, and only when told to; for its lists we do
+LOCK_WAIT = ("-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}")
 
 
 class MissingOnMachine(RuntimeError):
@@ -59,15 +64,25 @@ def install_packages(programs: list[str]) -> None:
             "containers: stackyard serve"
         )
         raise MissingOnMachine(message)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *LOCK_WAIT, *packages],
     ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = _run_apt(command)
         if done.returncode:
             message = (
                 f"`{' '.join(command)}` failed: {done.stderr.strip()[-400:]}\n"
                 f"hint: install {wanted} by hand, or run: stackyard serve"
             )
             raise MissingOnMachine(message)
+
+
+def _run_apt(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run apt, waiting while another one (a fresh machine upgrades itself) holds its lists."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    give_up = time.monotonic() + LOCK_SECONDS
+    while True:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if "Could not get lock" not in done.stderr or time.monotonic() > give_up:
+            return done
+        time.sleep(LOCK_PAUSE_SECONDS)

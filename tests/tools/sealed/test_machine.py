@@ -29,6 +29,25 @@ def test_what_is_there_already_is_not_installed(monkeypatch: pytest.MonkeyPatch)
     machine.install_packages(["dockerd", "mmdebstrap"])
 
 
+def test_an_apt_that_is_busy_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(
+        "#!/bin/sh\n"
+        f'echo "$1" >> {tmp_path}/called\n'
+        f"test $(wc -l < {tmp_path}/called) -gt 2 && exit 0\n"
+        'echo "E: Could not get lock /var/lib/apt/lists/lock." >&2; exit 100\n'
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(machine, "is_root", lambda: True)
+    monkeypatch.setattr(machine, "system_path", {"apt-get": str(apt)}.get)
+    monkeypatch.setattr(machine, "LOCK_PAUSE_SECONDS", 0.0)
+
+    machine.install_packages(["dockerd"])
+
+    assert (tmp_path / "called").read_text().split() == ["update", "update", "update", "install"]
+
+
 def test_each_home_has_a_namespace_of_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

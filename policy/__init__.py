@@ -1,0 +1,1 @@
+"""The policy pack: what a stack must keep, whoever changes the program."""
