@@ -165,6 +165,11 @@ def _nim_operator(settings: Settings) -> Iterable[str]:
             "so the namespaces of cluster.scope 'namespace', which enforce the restricted Pod "
             f"Security standard, refuse them\n{hint('nimOperator.mode', 'none')}"
         )
+    if operator.mode != "none" and settings.policy.admission == "deny":
+        yield (
+            f"{PROJECT}:policy.admission: is 'deny'; the pods of the NIM operator break its rules, "
+            f"because nimOperator.mode is '{operator.mode}'\n{hint('policy.admission', 'warn')}"
+        )
     if operator.mode == "adopt" and cluster.kind == "eks":
         yield (
             f"{PROJECT}:nimOperator.mode: is 'adopt'; a new EKS cluster has none\n"

@@ -230,3 +230,13 @@ def test_what_cannot_work_is_refused(deploy: Deploy, settings: dict[str, Any], k
 
     assert problem.startswith(f"stackyard:nimOperator.{key}: is ")
     assert "hint: pulumi config" in problem
+
+
+def test_its_pods_would_be_denied_by_the_rules_of_the_policy(deploy: Deploy) -> None:
+    (problem,) = refusal(deploy, {**OPERATED, "policy": {"admission": "deny"}}, KEY)
+
+    assert problem == (
+        "stackyard:policy.admission: is 'deny'; the pods of the NIM operator break its rules, "
+        "because nimOperator.mode is 'install'\n"
+        "hint: pulumi config set --path 'stackyard:policy.admission' warn"
+    )
