@@ -104,8 +104,9 @@ def test_every_finding_is_repaired_or_argued_and_no_argument_is_left_over(
     render: Callable[[Deployment, Path], None],
 ) -> None:
     public = settings_of(ROOT / "examples/Pulumi.eks.yaml") | {"registry": {"mirrored": True}}
-    private = {
-        "cluster": {**EKS, "endpoint": "private", "endpointCidrs": []},
+    closed = {key: value for key, value in EKS.items() if key != "endpointCidrs"}
+    private: dict[str, Any] = {
+        "cluster": {**closed, "endpoint": "private"},
         "registry": {"mirrored": True},
         "gpuOperator": {"chart": "./chart.tgz"},
         "models": {
@@ -113,12 +114,11 @@ def test_every_finding_is_repaired_or_argued_and_no_argument_is_left_over(
             **{role: {"preloaded": True} for role in ("llm", "embedding", "ranking")},
         },
     }
-    del private["cluster"]["endpointCidrs"]
     findings: set[tuple[str, str]] = set()
     for name, settings, secrets in (("eks", public, NEEDED["eks"]), ("closed", private, {})):
         folder = tmp_path / name
         folder.mkdir()
-        render(deploy(settings, secrets=secrets or None, stack=name), folder)
+        render(deploy(settings, secrets=secrets, stack=name), folder)
         findings |= failed(checkov, framework, folder)
 
     assert not_argued(findings, framework) == []
