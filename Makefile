@@ -48,8 +48,13 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 	@$(RUN) bench engine $(BENCH)
 	@$(RUN) bench page
 
-figures: bench ## The long runs: make bench, then the stack, which is brought up (STACK=dev)
+chaos: .venv/.tested ## Break it on purpose, then look (CHAOS="store-away disk-full --scale 10")
+	@$(RUN) tests.chaos $(CHAOS)
+
+figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos
 	@$(RUN) bench stack --stack $(STACK)
+	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
+	@$(RUN) tests.leaks 100000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
@@ -61,4 +66,4 @@ eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of t
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench figures
+.PHONY: help up down serve tools eks-packages test check unit contract integration e2e fix bench chaos figures

@@ -9,6 +9,7 @@ from typing import Self
 from haystack import Document
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
+from app.access.identity import caller, visit
 from app.documents.library import Library
 from app.failures import to_problem
 from app.filters import to_haystack
@@ -22,6 +23,7 @@ from pipelines.answer import Answer
 from pipelines.asking import Asking, Searching
 from pipelines.errors import StageError
 from pipelines.follow_up import Turn as PastTurn
+from pipelines.permit import Permit
 from pipelines.query import build_query_pipeline, build_search_pipeline
 
 
@@ -74,26 +76,29 @@ class Answering:
         self._opening: dict[str, asyncio.Task[_Opened]] = {}
 
     async def collections(self) -> list[str]:
-        return await self._library.collections()
+        """Return the collections that are there for the caller."""
+        return await self._library.collections(caller())
 
     async def known(self, collection: str | None) -> str:
         """Return the collection to ask, or raise a Problem where there is none of that name."""
-        if collection is None:
-            return self.default_collection
-        if collection not in await self.collections():
+        named = self._library.default_for(caller()) if collection is None else collection
+        if not await self._library.knows(caller(), named):
             raise Problem(
                 404, "unknown-collection", "There is no such collection", "GET /v1/models has all"
             )
-        return collection
+        return named
 
     async def ask(self, asked: Asked) -> Answer:
         """Return the answer, or raise a Problem."""
         with self._told(asked.collection):
             opened = await self._of(asked.collection)
             answer = await opened.asking.ask(
-                asked.question, filters=asked.filters, history=asked.history
+                asked.question,
+                filters=asked.filters,
+                history=asked.history,
+                permit=self._permit(),
             )
-        self._count(answer)
+        self._answered(asked, answer)
         return answer
 
     async def stream(self, asked: Asked) -> AsyncGenerator[str | Answer, None]:
@@ -101,12 +106,15 @@ class Answering:
         with self._told(asked.collection):
             opened = await self._of(asked.collection)
             parts = opened.asking.stream(
-                asked.question, filters=asked.filters, history=asked.history
+                asked.question,
+                filters=asked.filters,
+                history=asked.history,
+                permit=self._permit(),
             )
             async with contextlib.aclosing(parts):
                 async for part in parts:
                     if isinstance(part, Answer):
-                        self._count(part)
+                        self._answered(asked, part)
                     yield part
 
     async def search(self, asked: Asked, top_k: int) -> tuple[list[Document], list[str]]:
@@ -116,7 +124,13 @@ class Answering:
         """
         with self._told(asked.collection):
             opened = await self._of(asked.collection)
-            return await opened.searching.search(asked.question, filters=asked.filters, top_k=top_k)
+            hits, degraded = await opened.searching.search(
+                asked.question, filters=asked.filters, top_k=top_k, permit=self._permit()
+            )
+        noted = visit()
+        noted.question = asked.question
+        noted.cited = [_place(hit.meta["document_id"], hit.meta["page"]) for hit in hits]
+        return hits, degraded
 
     async def close(self) -> None:
         for opened in self._opened.values():
@@ -155,7 +169,18 @@ class Answering:
             await previous.close()
         return opened
 
-    def _count(self, answer: Answer) -> None:
+    def _permit(self) -> Permit:
+        """Return whose documents the caller's question may be answered from."""
+        identity, holdings = caller(), self._library.journal.holdings
+        return Permit(
+            None if identity.is_admin else identity.principals,
+            lambda document_id: holdings.cites(identity, document_id),
+        )
+
+    def _answered(self, asked: Asked, answer: Answer) -> None:
+        noted = visit()
+        noted.question = asked.question
+        noted.cited = [_place(cited.document_id, cited.page) for cited in answer.citations]
         timings = answer.timings.model_dump()
         self._metrics.answer(
             answerable=answer.answerable, degraded=answer.degraded, timings=timings
@@ -166,3 +191,7 @@ class Answering:
         # needs nothing: the next question reaches it, or not.
         if isinstance(error, StageError) and error.stage == "retrieval" and error.status == 404:
             self._stores.forget(collection)
+
+
+def _place(document_id: str, page: int) -> dict[str, object]:
+    return {"document": document_id, "page": page}

@@ -5,10 +5,19 @@ from collections.abc import Callable
 
 from starlette.types import Message, Scope, Send
 
+from app.access.identity import Visit
+
 SECURITY_HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 ]
+# For what a browser takes for a page although it is none; a page of ours brings its own.
+NO_PAGE = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+ONLY_TLS = (b"strict-transport-security", b"max-age=31536000")
 OVERWRITTEN = {b"x-request-id", *(name for name, _ in SECURITY_HEADERS)}
 
 
@@ -21,9 +30,11 @@ class Exchange:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
+        self._tls = scope.get("scheme") == "https"
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = uuid.uuid4().hex
+        self.visit: Visit | None = None
         self.unread: Callable[[], bool] = lambda: False
         self.status = 0
         self.started = False
@@ -38,6 +49,10 @@ class Exchange:
             self.held = self.unread()
             kept = [(name, value) for name, value in message["headers"] if name not in OVERWRITTEN]
             own = [(b"x-request-id", self.request_id.encode()), *SECURITY_HEADERS]
+            if all(name != NO_PAGE[0] for name, _ in kept):
+                own.append(NO_PAGE)
+            if self._tls:
+                own.append(ONLY_TLS)
             if self.held:
                 own.append((b"connection", b"close"))
             message = {**message, "headers": [*kept, *own]}

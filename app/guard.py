@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
+from app.access.audit import Audit
+from app.access.door import Door
+from app.access.identity import Visit, begin
+from app.access.roles import needed
 from app.body import Body
 from app.exchange import Exchange
-from app.keys import KeyRing
 from app.log import where
 from app.metrics import Metrics
 from app.problems import Problem
@@ -22,6 +25,8 @@ from app.surface import Kind, Route, find
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
 EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
+ARCHIVE_SECONDS = 6 * 3600.0  # all that a service holds, over a line of the site's
+ARCHIVE_BYTES = 2**44  # what fits is a question of the disk, and is asked there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,22 +40,33 @@ class Limits:
     upload_seconds: float
 
     def bytes(self, kind: Kind) -> int:
+        if kind == "archive":
+            return ARCHIVE_BYTES
         return self.upload_bytes if kind == "upload" else self.body_bytes
 
     def seconds(self, kind: Kind) -> float:
         if kind == "events":
             return EVENTS_SECONDS
+        if kind == "archive":
+            return ARCHIVE_SECONDS
         return self.upload_seconds if kind == "upload" else self.request_seconds
 
 
 class Guard:
-    """Wrap an ASGI app; `keys` is None only where everybody may ask."""
+    """Wrap an ASGI app; behind it every request has a caller."""
 
     def __init__(
-        self, app: ASGIApp, *, keys: KeyRing | None, limits: Limits, metrics: Metrics
+        self,
+        app: ASGIApp,
+        *,
+        door: Door,
+        limits: Limits,
+        metrics: Metrics,
+        audit: Audit | None = None,
     ) -> None:
         self._app = app
-        self._keys = keys
+        self._door = door
+        self._audit = audit
         self._limits = limits
         self._metrics = metrics
 
@@ -73,7 +89,7 @@ class Guard:
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
         try:
-            self._admit(route, kind, exchange)
+            await self._admit(scope, route, kind, exchange)
             await self._run(scope, exchange, body, kind)
         except Problem as refusal:
             problem = refusal
@@ -92,6 +108,16 @@ class Guard:
             template = route.template if route else "unknown"
             seconds = time.perf_counter() - began
             self._metrics.request(exchange.method, template, exchange.status, seconds)
+            if self._audit is not None and route is not None and kind != "open":
+                client = scope.get("client")
+                self._audit.record(
+                    exchange.visit,
+                    method=exchange.method,
+                    route=template,
+                    status=exchange.status,
+                    request=exchange.request_id,
+                    address=client[0] if client else "",
+                )
             if kind != "open":
                 line = {
                     "method": exchange.method,
@@ -105,33 +131,29 @@ class Guard:
                 }
                 access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
 
-    def _admit(self, route: Route | None, kind: Kind, exchange: Exchange) -> None:
+    async def _admit(
+        self, scope: Scope, route: Route | None, kind: Kind, exchange: Exchange
+    ) -> None:
         if route is None:
             raise problems.not_found()
         if kind != "open":
-            self._check_key(exchange)
+            client = scope.get("client")
+            identity = await self._door.identify(exchange.headers, client[0] if client else "")
+            exchange.visit = Visit(identity)
+            begin(exchange.visit)
         if exchange.method not in route.kinds:
             raise problems.method_not_allowed(route.allowed)
+        if exchange.visit is not None:
+            role = needed(route.template, exchange.method)
+            if not exchange.visit.identity.may(role):
+                msg = f"This needs the role {role}"
+                raise problems.forbidden(msg)
         declared = exchange.declared
         if declared == -1:
             raise Problem(400, "malformed-body", "The Content-Length is not a number")
         limit = self._limits.bytes(kind)
         if declared is not None and declared > limit:
             raise problems.body_too_large(limit)
-
-    def _check_key(self, exchange: Exchange) -> None:
-        if self._keys is None:
-            return
-        scheme, _, presented = exchange.headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer":
-            presented = exchange.headers.get(b"x-api-key", b"")
-        presented = presented.strip()
-        if not presented:
-            msg = "Send a key as `Authorization: Bearer <key>`"
-            raise problems.unauthorized(msg)
-        if not self._keys.accepts(presented):
-            msg = "This key is not known here"
-            raise problems.unauthorized(msg)
 
     async def _run(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
         if kind == "open":
@@ -160,7 +182,7 @@ class Guard:
 
         body.on_too_large = stop
         # Nobody listens any more: stop paying for the answer. Uploads are finished all the same.
-        body.on_gone = stop if kind in ("answer", "events") else None
+        body.on_gone = stop if kind in ("answer", "events", "archive") else None
         try:
             async with asyncio.timeout(self._limits.seconds(kind)):
                 await asyncio.wait([work])

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,14 +48,25 @@ class ChunkIndex:
         name: str,
         pages: list[Page],
         on_progress: Callable[[int, int], None] | None = None,
+        readers: Sequence[str] | None = None,
     ) -> int:
         """Write a document's chunks in place of its old ones and return how many there are."""
         return self._run(
             collection,
             lambda opened: index_document(
-                opened.pipeline, opened.points, document_id, name, pages, on_progress=on_progress
+                opened.pipeline,
+                opened.points,
+                document_id,
+                name,
+                pages,
+                readers=readers,
+                on_progress=on_progress,
             ),
         )
+
+    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
+        """Write who may read a document into all chunks of it."""
+        self._run(collection, lambda opened: opened.points.set_readers(document_id, readers))
 
     def remove(self, collection: str, document_id: str) -> int:
         """Remove a document's chunks and return how many there were."""

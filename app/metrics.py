@@ -90,5 +90,5 @@ class Metrics:
                 lines += histogram.lines(name, labels)
         for name, read in self._gauges.items():
             lines.append(f"# TYPE {name} gauge")
-            lines += [f"{name}{_render(labels)} {value:g}" for labels, value in read().items()]
+            lines += [f"{name}{_render(labels)} {value:.16g}" for labels, value in read().items()]
         return "\n".join(lines) + "\n"

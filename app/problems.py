@@ -66,6 +66,10 @@ def unauthorized(detail: str) -> Problem:
     )
 
 
+def forbidden(detail: str) -> Problem:
+    return Problem(403, "forbidden", "Not allowed", detail)
+
+
 def not_found(what: str = "There is nothing at this address") -> Problem:
     return Problem(404, "not-found", "Not found", what)
 

@@ -3,13 +3,15 @@
 import logging
 import signal
 import socket
+import ssl
 from types import FrameType
 
 import uvicorn
 
 from app import log
 from app.server import create
-from app.settings import Settings
+from app.settings import Settings, SettingsProblem
+from app.tls import keep_certificate_fresh
 
 logger = logging.getLogger("app")
 
@@ -36,7 +38,21 @@ def run(settings: Settings, opened: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         h11_max_incomplete_event_size=64 * 2**10,
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        message = (
+            f"RAG_TLS_CERTIFICATE_FILE is {str(settings.tls_certificate_file)!r}: it cannot be"
+            f" used with its key ({type(error).__name__})"
+            "\nhint: both must be PEM, the chain with the service's own certificate first"
+        )
+        raise SettingsProblem(message) from None
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        keep_certificate_fresh(config.ssl, settings)
     host, port = opened.getsockname()[:2]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)

@@ -7,33 +7,35 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
+from limits import parse
 
 from app import problems
+from app.access.door import Door
+from app.access.oidc import OidcSettings, OidcVerifier
 from app.dimension import check_dimension
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
 from app.metrics_port import serve_metrics
+from app.openapi import DESCRIPTION, VERSION, describe
+from app.routes.access import access_router
+from app.routes.backup import backup_router
 from app.routes.chat import chat_router
 from app.routes.documents import documents_router
 from app.routes.health import health_router
 from app.routes.query import query_router
 from app.service import Service, build
 from app.settings import Settings
-from app.surface import find
 
-VERSION = "1"
 THREADS = 64
-DESCRIPTION = "Documents in, questions out, answers that cite page and span."
 
 
 def create(settings: Settings) -> Guard:
     """Return the app for a server to run."""
-    keys = None
+    ring = None
     if settings.api_keys_file is not None and not settings.anonymous:
-        keys = KeyRing(settings.api_keys_file)
+        ring = KeyRing(settings.api_keys_file)
     service = build(settings)
     check_dimension(settings, service.library.journal.collections())
     hayhooks = create_hayhooks()
@@ -48,7 +50,36 @@ def create(settings: Settings) -> Guard:
     )
     # The stock engine is measured and compared as it comes: through Hayhooks and FastAPI.
     served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
-    return Guard(served, keys=keys, limits=limits, metrics=service.metrics)
+    return Guard(
+        served,
+        door=_door(settings, service, ring),
+        limits=limits,
+        metrics=service.metrics,
+        audit=service.audit,
+    )
+
+
+def _door(settings: Settings, service: Service, ring: KeyRing | None) -> Door:
+    verifier = None
+    if settings.oidc_issuer is not None:
+        verifier = OidcVerifier(
+            OidcSettings(
+                issuer=settings.oidc_issuer,
+                audience=settings.oidc_audience,
+                keys_file=settings.oidc_keys_file,
+                user_claim=settings.oidc_user_claim,
+                groups_claim=settings.oidc_groups_claim,
+                roles=settings.oidc_roles,
+                skew_seconds=settings.oidc_skew_seconds,
+            )
+        )
+    return Door(
+        ring=ring,
+        store=service.keys,
+        verifier=verifier,
+        rate=parse(settings.caller_rate) if settings.caller_rate else None,
+        anonymous=settings.anonymous,
+    )
 
 
 def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
@@ -61,9 +92,11 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
             await service.library.indexer.start()
+            retention = asyncio.create_task(service.library.keep_to_retention())
             try:
                 yield
             finally:
+                retention.cancel()
                 await service.library.indexer.stop()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()
@@ -84,6 +117,8 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(query_router(service.answering))
     app.include_router(chat_router(service.answering))
     app.include_router(documents_router(service.library))
+    app.include_router(access_router(service.keys))
+    app.include_router(backup_router(service.backups))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
@@ -91,21 +126,3 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
 
     app.mount("/", hayhooks)
     return app
-
-
-def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
-    """Return one OpenAPI document of what is served: our routes and Hayhooks' allowed ones."""
-    schema = get_openapi(
-        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
-    )
-    behind = get_openapi(title=app.title, version=app.version, routes=hayhooks.routes)
-    served = {path: item for path, item in behind["paths"].items() if find(path)}
-    # Hayhooks sees a bare Response there; it is the same answer as ours.
-    served["/query/run"]["post"]["responses"] = schema["paths"]["/rag"]["post"]["responses"]
-    schema["paths"] = {**served, **schema["paths"]}
-    components = schema.setdefault("components", {})
-    schemas = behind.get("components", {}).get("schemas", {})
-    components["schemas"] = {**schemas, **components.get("schemas", {})}
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    schema["security"] = [{"key": []}]
-    return schema

@@ -4,7 +4,10 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.access.audit import Audit
+from app.access.key_store import KeyStore
 from app.answering import Answering
+from app.backup.backups import Backups
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
 from app.documents.library import Library
@@ -29,6 +32,9 @@ class Service:
     library: Library
     index: ChunkIndex
     answering: Answering
+    keys: KeyStore
+    audit: Audit
+    backups: Backups
 
 
 _current: list[Service] = []
@@ -42,7 +48,7 @@ def current() -> Service:
 def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
-    journal, shelf = _open(settings.data_dir)
+    journal, shelf, keys = _open(settings.data_dir)
     stores = Stores(settings)
     index = ChunkIndex(settings, stores)
     indexer = Indexer(
@@ -54,6 +60,8 @@ def build(settings: Settings) -> Service:
         indexer=indexer,
         collection=settings.collection,
         min_free_bytes=settings.min_free_mb * 2**20,
+        default_readers=settings.default_readers,
+        retention_days=settings.retention_days,
     )
     service = Service(
         settings=settings,
@@ -62,17 +70,26 @@ def build(settings: Settings) -> Service:
         library=library,
         index=index,
         answering=Answering(settings, stores, library, metrics),
+        keys=keys,
+        backups=Backups(settings, library, keys, stores),
+        audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
     )
     metrics.gauge("rag_jobs", lambda: _labelled(journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
+    metrics.gauge("rag_audit_lines", lambda: _of_replica(service.audit, service.audit.gauges()[0]))
+    metrics.gauge("rag_audit_head", lambda: _of_replica(service.audit, service.audit.gauges()[1]))
     _current.append(service)
     return service
 
 
-def _open(directory: Path) -> tuple[Journal, Shelf]:
+def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return Journal(directory / "journal.sqlite3"), Shelf(directory)
+        return (
+            Journal(directory / "journal.sqlite3"),
+            Shelf(directory),
+            KeyStore(directory / "keys.sqlite3"),
+        )
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = (
@@ -84,6 +101,10 @@ def _open(directory: Path) -> tuple[Journal, Shelf]:
 
 def _labelled(counts: dict[str, int]) -> dict[tuple[tuple[str, str], ...], float]:
     return {(("status", status),): float(count) for status, count in counts.items()}
+
+
+def _of_replica(audit: Audit, value: float) -> dict[tuple[tuple[str, str], ...], float]:
+    return {(("replica", audit.replica),): value}
 
 
 def _backends(settings: Settings) -> list[Backend]:

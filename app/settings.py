@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
+from limits import parse
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -62,6 +63,19 @@ class Settings(BaseSettings):
 
     api_keys_file: Path | None = None
     anonymous: bool = False
+    default_readers: Literal["everyone", "owner"] = "everyone"
+    caller_rate: str | None = None
+    retention_days: int | None = Field(default=None, gt=0)
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+    audit_questions: bool = False
+    oidc_issuer: str | None = None
+    oidc_audience: list[str] = []
+    oidc_keys_file: Path | None = None
+    oidc_user_claim: str = "sub"
+    oidc_groups_claim: str = "groups"
+    oidc_roles: dict[Literal["reader", "contributor", "admin"], list[str]] = {"reader": ["*"]}
+    oidc_skew_seconds: float = Field(default=60, ge=0, le=600)
 
     data_dir: Path = Path("/data")
     host: str = "127.0.0.1"
@@ -85,6 +99,17 @@ class Settings(BaseSettings):
     indexing_jobs: int = Field(default=4, gt=0, le=32)
     shutdown_seconds: int = Field(default=60, gt=0)
 
+    @field_validator("caller_rate")
+    @classmethod
+    def _is_a_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse(value)
+            except ValueError:
+                message = f"is {value!r}; it must be a rate such as 60/minute"
+                raise ValueError(message) from None
+        return value
+
     @field_validator("qdrant_url", "llm_url", "embedding_url", "ranking_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
@@ -107,6 +132,9 @@ class Settings(BaseSettings):
         "embedding_api_key_file",
         "ranking_api_key_file",
         "api_keys_file",
+        "oidc_keys_file",
+        "tls_certificate_file",
+        "tls_key_file",
     )
     @classmethod
     def _is_a_file(cls, value: Path | None) -> Path | None:
@@ -117,10 +145,37 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _somebody_may_ask(self) -> Self:
-        if self.api_keys_file is None and not self.anonymous:
+        known = self.api_keys_file is not None or self.oidc_issuer is not None
+        if not known and not self.anonymous:
             message = (
                 "RAG_API_KEYS_FILE: is not set; it must name a file with one key per line, "
                 "or RAG_ANONYMOUS must be true"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            missing = "KEY" if self.tls_key_file is None else "CERTIFICATE"
+            message = f"RAG_TLS_{missing}_FILE: is not set; a certificate and its key come together"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> Self:
+        issuer = self.oidc_issuer
+        if issuer is None:
+            return self
+        if not self.oidc_audience:
+            message = 'RAG_OIDC_AUDIENCE: is not set; it must be a list such as ["stackyard"]'
+            raise ValueError(message)
+        # Over plain HTTP anybody on the way could put keys of their own in.
+        here = issuer.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        if self.oidc_keys_file is None and not here and not issuer.startswith("https://"):
+            message = (
+                f"RAG_OIDC_ISSUER: is {issuer!r}; it must begin with https://, "
+                "or RAG_OIDC_KEYS_FILE must name a file with its keys"
             )
             raise ValueError(message)
         return self

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["open", "read", "answer", "upload", "events"]
+Kind = Literal["open", "read", "answer", "upload", "events", "archive"]
 ID = r"[0-9a-f]{32}"
 
 
@@ -38,11 +38,16 @@ ROUTES = (
     _route("/rag", POST="answer"),
     _route("/v1/chat/completions", POST="answer"),
     _route("/v1/search", POST="answer"),
+    _route("/v1/me", GET="read"),
+    _route("/v1/keys", GET="read", POST="read"),
+    _route("/v1/keys/{key}", DELETE="read"),
+    _route("/v1/backup", POST="archive", PUT="archive"),
     _route("/v1/models", GET="read"),
     _route("/v1/models/{model}", GET="read"),
-    _route("/v1/documents", GET="read", POST="upload"),
+    _route("/v1/documents", GET="read", POST="upload", DELETE="read"),
     _route("/v1/documents/{id}", GET="read", DELETE="read"),
     _route("/v1/documents/{id}/text", GET="read"),
+    _route("/v1/documents/{id}/readers", GET="read", PUT="read"),
     _route("/v1/jobs/{id}", GET="read", DELETE="read"),
     _route("/v1/jobs/{id}/events", GET="events"),
 )

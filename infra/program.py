@@ -6,15 +6,16 @@ from infra.catalog import NIM, Catalog, build_catalog
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
 from infra.clusters.cluster import Cluster
-from infra.components import model_server, qdrant, rag_app
+from infra.components import backups, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
+from infra.components.backups import Backups, BackupsArgs
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import LEVEL, StackNamespace
-from infra.components.network_policies import NetworkPolicies, Workload, edges
+from infra.components.network_policies import Edge, NetworkPolicies, Workload, edges
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
 from infra.components.ngc_secrets import USERNAME as NVIDIA_USER
 from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
@@ -111,6 +112,7 @@ class Stack:
                 scope=scope,
                 image=self._image("app"),
                 settings=self.settings.app,
+                access=self.settings.access,
                 models=models,
                 qdrant_url=store.url,
                 qdrant_api_key=store.api_key,
@@ -121,10 +123,12 @@ class Stack:
             ),
             self.opts,
         )
+        served = Workload(name="rag", scope=scope, port=rag_app.PORT)
         table = edges(
-            app=Workload(name="rag", scope=scope, port=rag_app.PORT),
+            app=served,
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
+            provider=self.settings.access.asked_provider,
             servers={
                 role: Workload(
                     name=role,
@@ -146,6 +150,7 @@ class Stack:
                 if self.servers is not None and not self.settings.models.role(role).preloaded
             ],
         )
+        table += self._backups(scope, served, api_keys)
         scopes = [scope, self.servers] if self.servers else [scope]
         NetworkPolicies("network", scopes, table, self.opts)
         if self.settings.policy.admission != "off":
@@ -157,6 +162,22 @@ class Stack:
             pulumi.export("kubeconfig", pulumi.Output.secret(self.cluster.kubeconfig))
         local = self.settings.cluster.kind == "local"
         pulumi.export("inventory", inventory(self.images, self.catalog, with_machine=local))
+
+    def _backups(self, scope: Scope, app: Workload, api_keys: pulumi.Output[str]) -> list[Edge]:
+        """Make the backups by the clock; return the ways that they need."""
+        settings = self.settings.backup
+        if settings.schedule is None:
+            return []
+        args = BackupsArgs(
+            scope=scope,
+            image=self.images["app"],
+            settings=settings,
+            schedule=settings.schedule,
+            api_keys=api_keys,
+        )
+        Backups("backup", args, self.opts)
+        source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)
+        return [Edge(source=source, target=app, port=app.port)]
 
     def _by_operator(self, role: str) -> bool:
         return role in self.catalog.nim and nim_operator_mode(self.settings) != "none"

@@ -40,12 +40,19 @@ def reference() -> str:
 def _leaves(path: str, field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
     annotation = field.annotation
     (item, *_) = (*get_args(annotation), None) if get_origin(annotation) is list else (None,)
-    noun, suffix = (item, "[]") if item is not None else (annotation, "")
+    noun, suffix = (item, "[]") if item is not None else (_present(annotation), "")
     if isinstance(noun, type) and issubclass(noun, BaseModel):
         for child in noun.model_fields.values():
             yield from _leaves(f"{path}{suffix}.{child.alias}", child)
     else:
         yield path, field
+
+
+def _present(annotation: Any) -> Any:
+    """Return the noun of one that may be left out, and anything else as it is."""
+    given = [each for each in get_args(annotation) if each is not type(None)]
+    nouns = [each for each in given if isinstance(each, type) and issubclass(each, BaseModel)]
+    return nouns[0] if len(given) == 1 and nouns else annotation
 
 
 def _row(path: str, field: FieldInfo) -> str:

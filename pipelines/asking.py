@@ -18,6 +18,7 @@ from pipelines.draft import Draft
 from pipelines.errors import Stage, stage_error
 from pipelines.filters import checked_filters
 from pipelines.follow_up import Turn, stand_alone
+from pipelines.permit import Permit
 from pipelines.settings import QuerySettings
 
 STAGES: dict[str, Stage] = {
@@ -44,14 +45,15 @@ class Asking:
         *,
         filters: dict[str, Any] | None = None,
         history: Sequence[Turn] = (),
+        permit: Permit | None = None,
     ) -> Answer:
         """Return the answer. Raises StageError, FilterRefused, or ValueError for no question.
 
         The model's reply comes whole: read token by token a question of 50 tokens costs 1.6 times
         the CPU. Cancelling the task hangs up on the model.
         """
-        draft = self._draft(question, history)
-        inputs = _inputs(draft.question, checked_filters(filters))
+        draft = self._draft(question, history, permit)
+        inputs = _inputs(draft.question, checked_filters(filters), permit)
         try:
             outputs = await self.pipeline.run_async(inputs)
         except PipelineRuntimeError as error:
@@ -68,13 +70,14 @@ class Asking:
         *,
         filters: dict[str, Any] | None = None,
         history: Sequence[Turn] = (),
+        permit: Permit | None = None,
     ) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it becomes certain, then the Answer.
 
         Closing the generator hangs up on the model.
         """
-        draft = self._draft(question, history)
-        inputs = _inputs(draft.question, checked_filters(filters))
+        draft = self._draft(question, history, permit)
+        inputs = _inputs(draft.question, checked_filters(filters), permit)
         events: asyncio.Queue[Event] = asyncio.Queue()
         task = asyncio.create_task(self._pump(inputs, events))
         try:
@@ -101,11 +104,12 @@ class Asking:
         """Close the clients; the next question opens them again."""
         await self.pipeline.close_async()
 
-    def _draft(self, question: str, history: Sequence[Turn]) -> Draft:
+    def _draft(self, question: str, history: Sequence[Turn], permit: Permit | None) -> Draft:
         if not question.strip():
             msg = "question is empty: expected a sentence"
             raise ValueError(msg)
-        return Draft(stand_alone(question.strip(), history), self.settings, self.collection)
+        whole = stand_alone(question.strip(), history)
+        return Draft(whole, self.settings, self.collection, permit)
 
     async def _pump(self, inputs: dict[str, Any], events: asyncio.Queue[Event]) -> None:
         async def forward(chunk: StreamingChunk) -> None:
@@ -130,12 +134,21 @@ class Searching:
         self.pipeline = pipeline
 
     async def search(
-        self, question: str, *, filters: dict[str, Any] | None, top_k: int
+        self,
+        question: str,
+        *,
+        filters: dict[str, Any] | None,
+        top_k: int,
+        permit: Permit | None = None,
     ) -> tuple[list[Document], list[str]]:
         """Return the best passages, and the stages left out. Raises StageError, FilterRefused."""
         inputs = {
             "embedder": {"text": question},
-            "retriever": {"filters": checked_filters(filters), "top_k": max(top_k, 20)},
+            "retriever": {
+                "filters": checked_filters(filters),
+                "top_k": max(top_k, 20),
+                "permit": permit,
+            },
             "ranker": {"query": question, "top_k": top_k},
         }
         try:
@@ -143,17 +156,20 @@ class Searching:
         except PipelineRuntimeError as error:
             raise _translated(error) from error
         ranked = outputs["ranker"]
-        return ranked["documents"], ["ranking"] if ranked["degraded"] else []
+        documents: list[Document] = ranked["documents"]
+        if permit is not None:
+            documents = permit.kept(documents)
+        return documents, ["ranking"] if ranked["degraded"] else []
 
     async def close(self) -> None:
         """Close the clients; the next question opens them again."""
         await self.pipeline.close_async()
 
 
-def _inputs(question: str, filters: dict[str, Any] | None) -> dict[str, Any]:
+def _inputs(question: str, filters: dict[str, Any] | None, permit: Permit | None) -> dict[str, Any]:
     return {
         "embedder": {"text": question},
-        "retriever": {"filters": filters},
+        "retriever": {"filters": filters, "permit": permit},
         "ranker": {"query": question},
         "gate": {"question": question},
         "prompt": {"question": question},

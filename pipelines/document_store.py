@@ -8,7 +8,10 @@ from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 from pipelines.errors import stage_error
 from pipelines.settings import StoreSettings
 
-PAYLOAD_INDEXES = [{"field_name": "meta.document_id", "field_schema": "keyword"}]
+PAYLOAD_INDEXES = [
+    {"field_name": "meta.document_id", "field_schema": "keyword"},
+    {"field_name": "meta.readers", "field_schema": "keyword"},
+]
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0

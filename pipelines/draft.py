@@ -18,6 +18,7 @@ from pipelines.citations import (
     wanted_words,
 )
 from pipelines.grounding import Grounding, SentenceBuffer
+from pipelines.permit import Permit
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import QuerySettings
 
@@ -29,6 +30,7 @@ class Draft:
     question: str
     settings: QuerySettings
     collection: str
+    permit: Permit | None = None
     # Nothing more that the model says is wanted.
     stopped: bool = False
     _started: float = field(default_factory=time.perf_counter)
@@ -48,9 +50,7 @@ class Draft:
         if component == "ranker" and output.get("degraded"):
             self._degraded.append("ranking")
         elif component == "gate":
-            self._ranked = output["documents"]
-            limit = self.settings.max_unsupported
-            self._grounding = Grounding(self.question, self._ranked, limit)
+            self._ground(output["documents"])
         elif component == "llm":
             self._reply = output["replies"][0] if output["replies"] else None
 
@@ -61,7 +61,10 @@ class Draft:
 
     def heard(self, delta: str) -> list[str]:
         """Take in a piece of the reply, and return the text that became certain by it."""
+        self._drop_withdrawn()
         if self.settings.grounding == "off":
+            if self.stopped:
+                return []
             self._said.append((delta, None))
             return self._out([delta] if delta else [])
         texts = []
@@ -73,6 +76,7 @@ class Draft:
 
     def last_texts(self) -> list[str]:
         """Return what is left to give out when the reply is over."""
+        self._drop_withdrawn()
         texts = []
         rest = self._buffer.rest()
         # A sentence that the token limit cut says who knows what.
@@ -85,8 +89,9 @@ class Draft:
 
     def answer(self) -> Answer:
         """Return the answer with its citations."""
+        self._drop_withdrawn()
         text = "".join(part for part, _ in self._said)
-        if self._quoted:
+        if self._quoted and self._may_cite(self._quoted.document):
             quotes = [self._quoted]
         elif self._said and self._ranked:
             supporters = [document for document in self._ranked if self._supports(document)]
@@ -109,6 +114,23 @@ class Draft:
             ),
             source="none" if not citations else "quote" if self._quoted else "model",
         )
+
+    def _ground(self, documents: list[Document]) -> None:
+        self._ranked = documents
+        self._grounding = Grounding(self.question, documents, self.settings.max_unsupported)
+
+    def _drop_withdrawn(self) -> None:
+        """Go on without the passages that were deleted, or closed to who asks, in the meantime."""
+        if self.permit is None:
+            return
+        kept = self.permit.kept(self._ranked)
+        if len(kept) < len(self._ranked):
+            self._ground(kept)
+            # Without weighing there is no telling which words come from where.
+            self.stopped = self.stopped or self.settings.grounding == "off"
+
+    def _may_cite(self, document: Document) -> bool:
+        return self.permit is None or self.permit.allows(document.meta["document_id"])
 
     def _out(self, texts: list[str]) -> list[str]:
         if texts:

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-# The chunks' own fields that may be asked for; `span` and `revision` are ours alone.
+# The chunks' own fields that may be asked for; the hidden ones are ours alone.
 OWN_FIELDS = ("meta.document", "meta.document_id", "meta.page")
-HIDDEN_FIELDS = frozenset(("meta.span", "meta.revision"))
+HIDDEN_FIELDS = frozenset(("meta.span", "meta.revision", "meta.readers"))
 
 COMPARISONS = frozenset(("==", "!=", ">", ">=", "<", "<=", "in", "not in"))
 GROUPS = frozenset(("AND", "OR", "NOT"))

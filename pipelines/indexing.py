@@ -23,7 +23,7 @@ CHARACTERS_PER_SLICE = 200_000
 # While one is embedded another is written.
 SLICES_IN_FLIGHT = 3
 
-RESERVED = frozenset(("document", "document_id", "page", "span", "part", "headings"))
+RESERVED = frozenset(("document", "document_id", "page", "span", "part", "headings", "readers"))
 
 
 def build_indexing_pipeline(
@@ -67,14 +67,16 @@ async def index_document(
     pages: Sequence[Page],
     *,
     metadata: Mapping[str, str | int | float | bool] | None = None,
+    readers: Sequence[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Index the pages and return the number of chunks; whatever the document held before is gone.
 
     Chunks that are in the store already are not embedded again, so a run that was cut off is
     finished by the next. `on_progress` gets the pages done and the pages in all; what it raises
-    ends the run. Run it once per document at a time; raises StageError, and UnreadableDocument
-    where no chunk comes of the pages: then the document holds what it held.
+    ends the run. `readers` are written with the chunks that are new; `Points.set_readers` changes
+    the others. Run it once per document at a time; raises StageError, and UnreadableDocument where
+    no chunk comes of the pages: then the document holds what it held.
     """
     carried = metadata or {}
     if taken := RESERVED & set(carried):
@@ -88,7 +90,9 @@ async def index_document(
     async def index(part: Sequence[Page]) -> None:
         nonlocal done
         async with free:
-            pages_in = PageSlice(document_id=document_id, name=name, pages=part, metadata=carried)
+            pages_in = PageSlice(
+                document_id=document_id, name=name, pages=part, metadata=carried, readers=readers
+            )
             ids.update((await _run(pipeline, pages_in, known)).ids)
         done += len(part)
         if on_progress:

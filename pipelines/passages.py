@@ -32,6 +32,8 @@ class PageSlice(Uncopied):
     name: str
     pages: Sequence[Page]
     metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    # Who may read it; None writes none. It is not part of a chunk's id: it changes on its own.
+    readers: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

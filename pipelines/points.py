@@ -60,6 +60,11 @@ class Points:
             part = list(ids[start : start + IDS_AT_ONCE])
             await self._result("/delete?wait=true", {"points": part})
 
+    async def set_readers(self, document_id: str, readers: Sequence[str]) -> None:
+        """Write who may read a document into all chunks of it."""
+        body = {"payload": {"readers": list(readers)}, "key": "meta", "filter": _of(document_id)}
+        await self._result("/payload?wait=true", body)
+
     async def delete_document(self, document_id: str) -> int:
         """Delete every chunk of a document and return how many there were."""
         held = {"filter": _of(document_id), "exact": True}

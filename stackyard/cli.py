@@ -11,10 +11,14 @@ import typer
 from stackyard.commands import (
     accept,
     ask,
+    audit,
+    backup,
     doctor,
     down,
+    erase,
     eval,
     ingest,
+    keys,
     logs,
     plan,
     serve,
@@ -61,6 +65,9 @@ for verb in (
     up.up,
     ask.ask,
     ingest.ingest,
+    erase.erase,
+    backup.backup,
+    backup.restore,
     status.status,
     logs.logs,
     down.down,
@@ -74,3 +81,16 @@ for verb in (
     shell.tools,
 ):
     app.command(verb.__name__)(explained(verb))
+
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "keys": (
+        "Create, list and revoke keys.",
+        {"create": keys.create, "list": keys.list_, "revoke": keys.revoke},
+    ),
+    "audit": ("Check the audit log.", {"head": audit.head, "verify": audit.verify}),
+}
+for group_name, (about, verbs) in GROUPS.items():
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for name, verb_of_group in verbs.items():
+        group.command(name)(explained(verb_of_group))
+    app.add_typer(group, name=group_name)

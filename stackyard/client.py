@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -26,6 +27,7 @@ PAGE = 1000  # documents in one answer of the list
 POLL_SECONDS = 0.2
 ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
 UPLOAD_SECONDS = 900.0
+BACKUP_SECONDS = 1800.0  # between two bytes, while points are read or written
 
 
 class Service:
@@ -106,17 +108,27 @@ class Service:
         listed = _body(self._send("POST", "/v1/search", json=asked)).get("hits")
         return [hit_from(entry) for entry in listed] if isinstance(listed, list) else []
 
-    def upload(self, path: Path, name: str, collection: str | None = None) -> Job:
+    def upload(
+        self, path: Path, name: str, collection: str | None = None, readers: str | None = None
+    ) -> Job:
         """Send one file; the returned job may still be queued."""
         with path.open("rb") as file:
-            return self.upload_file(file, name, collection)
+            return self.upload_file(file, name, collection, readers)
 
-    def upload_file(self, file: BinaryIO, name: str, collection: str | None = None) -> Job:
+    def upload_file(
+        self,
+        file: BinaryIO,
+        name: str,
+        collection: str | None = None,
+        readers: str | None = None,
+    ) -> Job:
+        data = {"collection": collection} if collection else {}
+        data |= {"readers": readers} if readers is not None else {}
         response = self._send(
             "POST",
             "/v1/documents",
             files={"file": (name, file)},
-            data={"collection": collection} if collection else None,
+            data=data or None,
             timeout=UPLOAD_SECONDS,
         )
         return _jobs(response)[0]
@@ -164,8 +176,53 @@ class Service:
         listed = _body(self._send("GET", "/v1/models")).get("data")
         return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
 
+    def erase(self, selected: dict[str, str]) -> int:
+        """Erase the selected documents, wait until they are gone, and return how many."""
+        body = _body(self._send("DELETE", "/v1/documents", params=selected))
+        jobs = body.get("jobs")
+        for job_id in jobs if isinstance(jobs, list) else []:
+            job = self.wait_job(self.job(str(job_id)))
+            if job.status != "done":
+                message = f"a document is hidden, and its removal was {job.status}: {job.reason}"
+                raise Trouble(message, "stackyard logs app")
+        return int(str(body.get("erased", 0)))
+
+    def metrics(self) -> str:
+        return self._send("GET", "/metrics").text
+
+    def keys(self) -> list[Json]:
+        listed = _body(self._send("GET", "/v1/keys")).get("keys")
+        return listed if isinstance(listed, list) else []
+
+    def create_key(self, wanted: Json) -> Json:
+        """Return the new key; its text is in no other answer."""
+        return _body(self._send("POST", "/v1/keys", json=wanted))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._send("DELETE", f"/v1/keys/{key_id}")
+
     def _question(self, question: str, collection: str | None) -> Json:
         return {"question": question, **({"collection": collection} if collection else {})}
+
+    @contextmanager
+    def backup(self) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Give the size of a backup of everything, and its bytes as they come."""
+        # the moment that it is of comes when no document is being read
+        with self._http.stream("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            yield int(response.headers["Content-Length"]), response.iter_raw()
+
+    def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
+        """Put a backup into a service that holds no document; return what it holds then."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/x-tar"}
+        response = self._http.put(
+            "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
+        )
+        if response.is_error:
+            raise _refusal(response)
+        return _body(response)
 
     def _send(
         self,

@@ -62,6 +62,10 @@ def _explain_service(error: ServiceError) -> str:
     stage = f" (stage {error.stage})" if error.stage else ""
     if error.status == 401:
         return f"the service refuses the key: {error}\nhint: stackyard key prints the right one"
+    if error.status == 403:
+        return (
+            f"this key may not do that: {error}\nhint: an admin creates keys: stackyard keys create"
+        )
     if error.status == 503:
         return f"the service cannot do that now{stage}: {error}\nhint: stackyard status"
     if error.status >= 500:

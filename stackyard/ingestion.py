@@ -90,6 +90,7 @@ def ingest(
     files: Sequence[Found],
     collection: str | None,
     on_result: Callable[[Result], None],
+    readers: str | None = None,
 ) -> list[Result]:
     """Upload the files and wait for their jobs; a refused file does not stop the others."""
     results: list[Result] = []
@@ -101,7 +102,7 @@ def ingest(
 
     for file in files:
         try:
-            waiting.append(service.upload(file.path, file.name, collection))
+            waiting.append(service.upload(file.path, file.name, collection, readers))
         except OSError as error:
             finish(Result(file.name, "refused", 0, error.strerror or str(error)))
         except ServiceError as error:

@@ -6,12 +6,14 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Literal, Protocol
 
+from app.documents.holdings import chunk_readers
 from app.documents.journal import Journal
-from app.documents.records import Job
+from app.documents.records import Document, Job
 from app.documents.shelf import Shelf, is_full
 from app.failures import Failure, explain
 from app.log import where
@@ -40,8 +42,12 @@ class Index(Protocol):
         name: str,
         pages: list[Page],
         on_progress: Callable[[int, int], None] | None = None,
+        readers: Sequence[str] | None = None,
     ) -> int:
         """Write a document's chunks in place of its old ones and return how many there are."""
+
+    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
+        """Write who may read a document into all chunks of it."""
 
     def remove(self, collection: str, document_id: str) -> int:
         """Remove a document's chunks and return how many there were."""
@@ -61,11 +67,15 @@ class Indexer:
         self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
+        self._at_work = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         resumed = await asyncio.to_thread(self._journal.resume)
         swept = await asyncio.to_thread(lambda: self._shelf.sweep(self._journal.needed()))
+        await asyncio.to_thread(self._journal.erase_histories)
         await asyncio.to_thread(self._journal.forget_old_jobs)
         log.info("indexer started", extra={"resumed": resumed, "swept": swept})
         runners: dict[Lane, int] = {"index": self._jobs, "delete": 1}
@@ -74,6 +84,7 @@ class Indexer:
             for lane, count in runners.items()
             for _ in range(count)
         ]
+        self._tasks.append(asyncio.create_task(self._keep_readers_written()))
 
     async def stop(self) -> None:
         """Give a running step a moment; the journal knows what to take up again."""
@@ -85,6 +96,18 @@ class Indexer:
     def wake(self) -> None:
         for event in self._wake.values():
             event.set()
+
+    @asynccontextmanager
+    async def resting(self, seconds: float) -> AsyncIterator[None]:
+        """Let running jobs end and begin none; raise TimeoutError where one takes longer."""
+        self._may_begin.clear()
+        try:
+            async with asyncio.timeout(seconds), self._done:
+                await self._done.wait_for(lambda: self._at_work == 0)
+            yield
+        finally:
+            self._may_begin.set()
+            self.wake()
 
     async def finished(self, job_id: str, seconds: float) -> Job | None:
         """Return the job as soon as it is closed, or as it is when the time is up."""
@@ -102,13 +125,9 @@ class Indexer:
 
     async def _run(self, lane: Lane) -> None:
         while True:
+            await self._may_begin.wait()
             self._wake[lane].clear()
-            job = await asyncio.to_thread(self._journal.take, lane)
-            if job is not None:
-                await self._one(job)
-                async with self._done:
-                    self._done.notify_all()
-                self.wake()  # the other lane may have waited for this document
+            if await self._took_one(lane):
                 continue
             due = await asyncio.to_thread(self._journal.seconds_to_next, lane)
             wait = LONGEST_WAIT if due is None else min(max(due, 0.05), LONGEST_WAIT)
@@ -116,6 +135,43 @@ class Indexer:
                 await asyncio.wait_for(self._wake[lane].wait(), wait)
             except TimeoutError:
                 continue
+
+    async def _keep_readers_written(self) -> None:
+        """Bring the chunks up to what the journal says; it decides alone until they are."""
+        while True:
+            try:
+                written = await asyncio.to_thread(self._write_readers)
+            except Exception as error:
+                log.warning("readers not written", extra={"at": where(error)})
+                written = 0
+            if not written:
+                await asyncio.sleep(LONGEST_WAIT)
+
+    def _write_readers(self) -> int:
+        waiting = self._journal.unwritten()
+        for document in waiting:
+            self.write_readers(document)
+        return len(waiting)
+
+    def write_readers(self, document: Document) -> None:
+        """Write a document's readers into its chunks; raises StageError."""
+        readers = chunk_readers(document.owner, document.readers)
+        self._index.set_readers(document.collection, document.id, readers)
+        self._journal.readers_written(document.id, document.readers)
+
+    async def _took_one(self, lane: Lane) -> bool:
+        self._at_work += 1
+        try:
+            job = await asyncio.to_thread(self._journal.take, lane)
+            if job is not None:
+                await self._one(job)
+        finally:
+            self._at_work -= 1
+        async with self._done:
+            self._done.notify_all()
+        if job is not None:
+            self.wake()  # the other lane may have waited for this document
+        return job is not None
 
     async def _one(self, job: Job) -> None:
         step = self._delete if job.kind == "delete" else self._index_one
@@ -171,7 +227,11 @@ class Indexer:
                 self._index.remove(job.collection, job.document_id)
             else:
                 pages = self._shelf.read_pages(job.document_id, document.sha256)
-                self._index.index(job.collection, job.document_id, document.name, pages)
+                readers = chunk_readers(document.owner, document.readers)
+                self._index.index(
+                    job.collection, job.document_id, document.name, pages, readers=readers
+                )
+                self.write_readers(document)
         except Exception as error:
             # The next upload under this name replaces all of it.
             log.warning("left in the index", extra={"job": job.id, "at": where(error)})
@@ -181,6 +241,10 @@ class Indexer:
         if job.attempts > MOST_ATTEMPTS:
             self._journal.close_job(job, "failed", "it was tried too often")
             return
+        document = self._journal.document(job.document_id)
+        if document is None:
+            message = "the document was deleted"
+            raise Withdrawn(message)
         self._journal.advance(job.id, "convert", 0.05)
         reading = self._readers.read(self._shelf.original(job.sha256), job.name, self._limits)
         pages = reading.pages
@@ -192,10 +256,18 @@ class Indexer:
             job.name,
             pages,
             lambda done, total: self._progress(job, done, total),
+            readers=chunk_readers(document.owner, document.readers),
         )
+        # Chunks of an earlier version or try are kept as they are, with the readers of then.
+        alike = document.sha256 is None and job.attempts == 1
         files = json.dumps([asdict(verdict) for verdict in reading.files], ensure_ascii=False)
         self._journal.finish_index(
-            job, chunks=chunks, pages=len(pages), note=reading.note, files=files
+            job,
+            chunks=chunks,
+            pages=len(pages),
+            note=reading.note,
+            files=files,
+            readers=document.readers if alike else None,
         )
         log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
 
@@ -216,6 +288,8 @@ class Indexer:
         try:
             contents = self._journal.contents_of(job.document_id)
             self._shelf.release(job.document_id, contents, self._journal.needed)
+            if job.kind == "delete":
+                self._journal.erase_histories()
         except OSError as error:
             # The next start sweeps what could not be removed now.
             log.warning("left on disk", extra={"job": job.id, "at": where(error)})

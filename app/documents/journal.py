@@ -4,21 +4,24 @@ import hashlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.access.identity import EVERYONE
+from app.documents.holdings import readers_text
 from app.documents.journal_reads import JournalReads
-from app.documents.records import Job
-from app.documents.schema import ADDED, JOB, SCHEMA
+from app.documents.records import Document, Job
+from app.documents.schema import ADDED, INDEXES, JOB, SCHEMA
 
 KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
 
 
-def document_id(collection: str, name: str) -> str:
-    """The same name in the same collection is the same document."""
-    return hashlib.sha256(f"{collection}\0{name}".encode()).hexdigest()[:32]
+def document_id(collection: str, name: str, space: str = "") -> str:
+    """The same name in the same collection and space is the same document."""
+    parts = (collection, name, space) if space else (collection, name)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _now() -> str:
@@ -30,18 +33,36 @@ class Journal(JournalReads):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._changed: set[str] = set()
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
+        self._db.execute("pragma secure_delete = on")
         self._db.execute("pragma busy_timeout = 5000")
         self._db.executescript(SCHEMA)
-        present = {row["name"] for row in self._db.execute("pragma table_info(jobs)")}
-        for column, kind in ADDED.items():
-            if column not in present:
-                self._db.execute(f"alter table jobs add column {column} {kind}")
+        for table, columns in ADDED.items():
+            present = {row["name"] for row in self._db.execute(f"pragma table_info({table})")}
+            for column, kind in columns.items():
+                if column not in present:
+                    self._db.execute(f"alter table {table} add column {column} {kind}")
+        self._db.executescript(INDEXES)
+        self.holdings.load(self._db)
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it as it is now into a new file."""
+        with self._lock, closing(sqlite3.connect(path)) as target:
+            self._db.backup(target)
+
+    def take_over(self, path: Path) -> None:
+        """Become what `copy_to` wrote, all of it or nothing."""
+        # Opened as a journal, a copy of an earlier version gets what it lacks.
+        Journal(path).close()
+        with self._lock, closing(sqlite3.connect(path)) as source:
+            source.backup(self._db)
+            self.holdings.load(self._db)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -51,55 +72,112 @@ class Journal(JournalReads):
                 yield self._db
             except BaseException:
                 self._db.execute("rollback")
+                self._changed.clear()
                 raise
             self._db.execute("commit")
+            while self._changed:
+                self.holdings.refresh(self._db, self._changed.pop())
 
-    def accept(self, collection: str, name: str, sha256: str, size: int) -> Job:
-        """Record an upload and return its job; bytes that already answer need no work."""
+    def accept(
+        self,
+        collection: str,
+        name: str,
+        sha256: str,
+        size: int,
+        *,
+        owner: str = "",
+        space: str = "",
+        readers: Sequence[str] | None = None,
+        default_readers: Sequence[str] = (EVERYONE,),
+    ) -> Job:
+        """Record an upload and return its job; bytes that already answer need no work.
+
+        Nothing of another space is looked at, so nobody learns what others have. `readers` of
+        None leaves those of a document that is there, and gives a new one the default.
+        """
         with self._transaction() as db:
-            pending = db.execute(
-                "select id from jobs j where collection = ? and sha256 = ? and kind = 'index'"
-                " and status in ('queued', 'running') and seq ="
-                " (select max(seq) from jobs where document_id = j.document_id)",
-                (collection, sha256),
-            ).fetchone()
-            if pending and (job := self._job(db, pending["id"])):
-                return job
-            same = db.execute(
-                "select id, name, chunks, pages from documents where collection = ? and sha256 = ?"
-                " and deleting = 0 order by name != ?",
-                (collection, sha256, name),
-            ).fetchone()
-            identity = same["id"] if same else document_id(collection, name)
-            db.execute(
-                "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
-                " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
-                (_now(), identity),
+            job = self._accept(
+                db, collection, name, sha256, size, owner, space, readers, default_readers
             )
-            if same:
-                if not self._has_open_job(db, identity):
-                    return self._add(
-                        db,
-                        "index",
-                        identity,
-                        collection,
-                        same["name"],
-                        sha256,
-                        size,
-                        ("done", same["chunks"], same["pages"]),
-                    )
-                name = same["name"]
-            else:
-                db.execute(
-                    "insert into documents (id, collection, name, size, created, updated)"
-                    " values (?, ?, ?, ?, ?, ?) on conflict (id) do update set deleting = 0,"
-                    " sha256 = iif(deleting, null, sha256), updated = excluded.updated",
-                    (identity, collection, name, size, _now(), _now()),
-                )
-            return self._add(db, "index", identity, collection, name, sha256, size)
+            self._changed.add(job.document_id)
+            return job
 
-    def request_deletion(self, identity: str) -> Job | None:
-        """Hide the document at once and queue the removal of all that belongs to it."""
+    def _accept(
+        self,
+        db: sqlite3.Connection,
+        collection: str,
+        name: str,
+        sha256: str,
+        size: int,
+        owner: str,
+        space: str,
+        readers: Sequence[str] | None,
+        default_readers: Sequence[str],
+    ) -> Job:
+        given = None if readers is None else readers_text(readers)
+        pending = db.execute(
+            "select j.id, j.document_id from jobs j join documents d on d.id = j.document_id"
+            " where j.collection = ? and j.sha256 = ? and d.space = ? and j.kind = 'index'"
+            " and j.status in ('queued', 'running') and j.seq ="
+            " (select max(seq) from jobs where document_id = j.document_id)",
+            (collection, sha256, space),
+        ).fetchone()
+        if pending and (job := self._job(db, pending["id"])):
+            self._set_readers(db, pending["document_id"], given)
+            return job
+        same = db.execute(
+            "select id, name, chunks, pages from documents where collection = ? and sha256 = ?"
+            " and space = ? and deleting = 0 order by name != ?",
+            (collection, sha256, space, name),
+        ).fetchone()
+        identity = same["id"] if same else document_id(collection, name, space)
+        db.execute(
+            "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
+            " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
+            (_now(), identity),
+        )
+        if same:
+            self._set_readers(db, identity, given)
+            if not self._has_open_job(db, identity):
+                done = ("done", same["chunks"], same["pages"])
+                return self._add(
+                    db, "index", identity, collection, same["name"], sha256, size, owner, done
+                )
+            name = same["name"]
+        else:
+            new = given if given is not None else readers_text(default_readers)
+            db.execute(
+                "insert into documents"
+                " (id, collection, name, size, created, updated, owner, space, readers)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set"
+                # one that is being deleted comes back as a new document
+                " sha256 = iif(deleting, null, sha256),"
+                " readers_written = iif(deleting, null, readers_written),"
+                " readers = iif(deleting, excluded.readers, readers),"
+                " owner = iif(deleting, excluded.owner, owner),"
+                " deleting = 0, updated = excluded.updated",
+                (identity, collection, name, size, _now(), _now(), owner, space, new),
+            )
+            self._set_readers(db, identity, given)
+        return self._add(db, "index", identity, collection, name, sha256, size, owner)
+
+    def set_readers(self, identity: str, readers: Sequence[str]) -> Document | None:
+        """Say who may read a document, at once; None where there is none."""
+        with self._transaction() as db:
+            self._set_readers(db, identity, readers_text(readers))
+            self._changed.add(identity)
+            return self.document(identity)
+
+    def readers_written(self, identity: str, readers: str) -> None:
+        """Note what the chunks of a document say of its readers."""
+        with self._transaction() as db:
+            db.execute("update documents set readers_written = ? where id = ?", (readers, identity))
+
+    def request_deletion(self, identity: str, *, erase: bool = False) -> Job | None:
+        """Hide the document at once and queue the removal of all that belongs to it.
+
+        `erase` removes what is remembered of its jobs too, with its name and its owner.
+        """
         with self._transaction() as db:
             row = db.execute(
                 "select * from documents where id = ? and deleting = 0", (identity,)
@@ -112,7 +190,11 @@ class Journal(JournalReads):
                 (_now(), identity),
             )
             db.execute("update documents set deleting = 1 where id = ?", (identity,))
-            return self._add(db, "delete", identity, row["collection"], row["name"], "", 0)
+            self._changed.add(identity)
+            name, owner = ("", "") if erase else (row["name"], row["owner"])
+            job = self._add(db, "delete", identity, row["collection"], name, "", 0, owner)
+            self._set(db, job.id, "erasing = ?", int(erase))
+            return job
 
     def take(self, kind: str) -> Job | None:
         """Start the oldest job that is due and whose document nobody else works on."""
@@ -141,9 +223,19 @@ class Journal(JournalReads):
             self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
 
     def finish_index(
-        self, job: Job, *, chunks: int, pages: int, note: str | None = None, files: str = "[]"
+        self,
+        job: Job,
+        *,
+        chunks: int,
+        pages: int,
+        note: str | None = None,
+        files: str = "[]",
+        readers: str | None = None,
     ) -> None:
-        """Make the job's version the one that answers; `note` says what of it could not be read."""
+        """Make the job's version the one that answers; `note` says what of it could not be read.
+
+        `readers` is what every chunk says of its readers; None where they may differ.
+        """
         with self._transaction() as db:
             self._set(
                 db,
@@ -156,15 +248,29 @@ class Journal(JournalReads):
                 files,
             )
             db.execute(
-                "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?"
-                " where id = ? and deleting = 0",
-                (job.sha256, job.size, chunks, pages, _now(), job.document_id),
+                "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?,"
+                " readers_written = ? where id = ? and deleting = 0",
+                (job.sha256, job.size, chunks, pages, _now(), readers, job.document_id),
             )
+            self._changed.add(job.document_id)
 
     def finish_delete(self, job: Job) -> None:
         with self._transaction() as db:
             self._set(db, job.id, "status = 'done', stage = null, progress = 1, reason = null")
             db.execute("delete from documents where id = ? and deleting = 1", (job.document_id,))
+
+    def erase_histories(self) -> None:
+        """Forget the jobs of erased documents, once their files are gone too."""
+        with self._transaction() as db:
+            # Not what came after the deletion: the same name may have been uploaded again.
+            erased = db.execute(
+                "delete from jobs where status not in ('queued', 'running') and exists"
+                " (select 1 from jobs e where e.document_id = jobs.document_id and e.erasing"
+                " and e.status = 'done' and e.seq > jobs.seq)"
+            ).rowcount
+        if erased:
+            with self._lock:
+                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close_job(self, job: Job, status: str, reason: str) -> None:
         with self._transaction() as db:
@@ -202,6 +308,13 @@ class Journal(JournalReads):
                 (KEPT_JOBS,),
             )
 
+    def _set_readers(self, db: sqlite3.Connection, identity: str, readers: str | None) -> None:
+        if readers is not None:
+            db.execute(
+                "update documents set readers = ? where id = ? and deleting = 0",
+                (readers, identity),
+            )
+
     def _has_open_job(self, db: sqlite3.Connection, identity: str) -> bool:
         query = "select 1 from jobs where document_id = ? and status in ('queued', 'running')"
         return db.execute(query, (identity,)).fetchone() is not None
@@ -219,17 +332,18 @@ class Journal(JournalReads):
         name: str,
         sha256: str,
         size: int,
+        owner: str,
         done: tuple[str, int, int] | None = None,
     ) -> Job:
         job_id = uuid.uuid4().hex
         status, chunks, pages = done or ("queued", None, None)
         db.execute(
             "insert into jobs (id, kind, document_id, collection, name, sha256, size, status,"
-            " progress, chunks, pages, created, updated)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " progress, chunks, pages, created, updated, owner)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 job_id, kind, identity, collection, name, sha256, size, status,
-                1.0 if done else 0.0, chunks, pages, _now(), _now(),
+                1.0 if done else 0.0, chunks, pages, _now(), _now(), owner,
             ),
         )  # fmt: skip
         job = self._job(db, job_id)

@@ -5,6 +5,9 @@ import threading
 import time
 from pathlib import Path
 
+from app.access.identity import Identity
+from app.documents.holdings import Holdings
+from app.documents.reading import EVERYTHING, Selection, readable
 from app.documents.records import Document, Job
 from app.documents.schema import DOCUMENT, JOB
 
@@ -16,6 +19,7 @@ class JournalReads:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
+        self.holdings = Holdings()
 
     def seconds_to_next(self, kind: str) -> float | None:
         """How long until a queued job is due; None when none is queued."""
@@ -42,30 +46,66 @@ class JournalReads:
             row = self._db.execute(f"{DOCUMENT} and d.id = ?", (identity,)).fetchone()
         return None if row is None else Document(**dict(row))
 
-    def documents(self, collection: str | None, *, limit: int, offset: int) -> list[Document]:
+    def documents(
+        self,
+        collection: str | None,
+        *,
+        limit: int,
+        offset: int,
+        identity: Identity | None = None,
+        selected: Selection = EVERYTHING,
+    ) -> list[Document]:
+        """Return a page of what `identity` may read; None is the service itself."""
+        may, values = readable(identity)
+        chosen, given = selected.condition()
         with self._lock:
             rows = self._db.execute(
-                f"{DOCUMENT} and (? is null or d.collection = ?)"
-                " order by d.collection, d.name limit ? offset ?",
-                (collection, collection, limit, offset),
+                f"{DOCUMENT} and (? is null or d.collection = ?) and {may} and {chosen}"
+                " order by d.collection, d.name, d.id limit ? offset ?",
+                (collection, collection, *values, *given, limit, offset),
             ).fetchall()
         return [Document(**dict(row)) for row in rows]
 
-    def count(self, collection: str | None) -> int:
+    def count(self, collection: str | None, identity: Identity | None = None) -> int:
+        may, values = readable(identity)
         with self._lock:
             row = self._db.execute(
-                "select count(*) as n from documents where deleting = 0"
-                " and (? is null or collection = ?)",
-                (collection, collection),
+                "select count(*) as n from documents d where deleting = 0"
+                f" and (? is null or collection = ?) and {may}",
+                (collection, collection, *values),
             ).fetchone()
         return int(row["n"])
 
-    def collections(self) -> list[str]:
+    def collections(self, identity: Identity | None = None) -> list[str]:
+        may, values = readable(identity)
         with self._lock:
             rows = self._db.execute(
-                "select distinct collection from documents where deleting = 0 order by collection"
+                "select distinct collection from documents d where deleting = 0"
+                f" and {may} order by collection",
+                values,
             ).fetchall()
         return [row["collection"] for row in rows]
+
+    def holds(self, collection: str, identity: Identity | None = None) -> bool:
+        """Whether a collection has a document that `identity` may read."""
+        may, values = readable(identity)
+        with self._lock:
+            row = self._db.execute(
+                f"select 1 from documents d where deleting = 0 and collection = ? and {may}"
+                " limit 1",
+                (collection, *values),
+            ).fetchone()
+        return row is not None
+
+    def unwritten(self, most: int = 100) -> list[Document]:
+        """Return documents whose chunks do not say yet who may read them."""
+        with self._lock:
+            rows = self._db.execute(
+                f"{DOCUMENT} and d.readers_written is not d.readers and d.sha256 is not null"
+                " limit ?",
+                (most,),
+            ).fetchall()
+        return [Document(**dict(row)) for row in rows]
 
     def jobs_by_status(self) -> dict[str, int]:
         with self._lock:

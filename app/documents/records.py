@@ -31,6 +31,8 @@ class Job:
     # The verdicts on the files inside an archive or a mail, as JSON.
     files: str
     cancelling: int
+    # The subject of who caused it; empty for the first key.
+    owner: str
 
     @property
     def closed(self) -> bool:
@@ -39,7 +41,7 @@ class Job:
     def public(self) -> dict[str, object]:
         """Return what callers see."""
         shown = asdict(self) | {"files": json.loads(self.files)}
-        del shown["sha256"], shown["cancelling"]
+        del shown["sha256"], shown["cancelling"], shown["owner"]
         return shown
 
 
@@ -56,6 +58,11 @@ class Document:
     pages: int
     created: str
     updated: str
+    owner: str
+    # Names as JSON, sorted: "everyone", "user:..." and "group:..."; empty is nobody.
+    readers: str
+    # What its chunks say of them; None where that is not known.
+    readers_written: str | None
     job_id: str
     job_status: Status
     reason: str | None

@@ -5,7 +5,9 @@ create table if not exists documents (
     id text primary key, collection text not null, name text not null, sha256 text,
     size integer not null default 0, chunks integer not null default 0,
     pages integer not null default 0, deleting integer not null default 0,
-    created text not null, updated text not null
+    created text not null, updated text not null,
+    owner text not null default '', space text not null default '',
+    readers text not null default '["everyone"]', readers_written text
 ) strict;
 create table if not exists jobs (
     seq integer primary key autoincrement, id text not null unique, kind text not null,
@@ -14,20 +16,39 @@ create table if not exists jobs (
     progress real not null default 0, attempts integer not null default 0, chunks integer,
     pages integer, reason text, not_before real not null default 0,
     created text not null, updated text not null,
-    files text not null default '[]', cancelling integer not null default 0
+    files text not null default '[]', cancelling integer not null default 0,
+    owner text not null default '', erasing integer not null default 0
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
 """
-# What a journal of an earlier version lacks.
-ADDED = {"files": "text not null default '[]'", "cancelling": "integer not null default 0"}
+# What a journal of an earlier version lacks. Its documents were everybody's, and stay that.
+ADDED = {
+    "jobs": {
+        "files": "text not null default '[]'",
+        "cancelling": "integer not null default 0",
+        "owner": "text not null default ''",
+        "erasing": "integer not null default 0",
+    },
+    "documents": {
+        "owner": "text not null default ''",
+        "space": "text not null default ''",
+        "readers": """text not null default '["everyone"]'""",
+        "readers_written": "text",
+    },
+}
+# Made after the columns above: documents whose chunks do not say yet who may read them.
+INDEXES = """
+create index if not exists documents_unwritten on documents (id)
+    where readers_written is not readers and sha256 is not null;
+"""
 JOB = (
     "id, kind, document_id, collection, name, sha256, size, status, stage, progress, attempts,"
-    " chunks, pages, reason, created, updated, files, cancelling"
+    " chunks, pages, reason, created, updated, files, cancelling, owner"
 )
 DOCUMENT = """
 select d.id, d.collection, d.name, d.sha256, d.size, d.chunks, d.pages, d.created, d.updated,
-       j.id as job_id, j.status as job_status, j.reason
+       d.owner, d.readers, d.readers_written, j.id as job_id, j.status as job_status, j.reason
 from documents d
 join jobs j on j.seq = (select max(seq) from jobs where document_id = d.id)
 where d.deleting = 0

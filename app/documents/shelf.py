@@ -79,6 +79,32 @@ class Shelf:
         content = json.loads(self._page_file(document_id, sha256).read_text(encoding="utf-8"))
         return pages_from_json(content)
 
+    def share(self, root: Path, needed: set[tuple[str, str]]) -> list[str]:
+        """Link what these documents need into another folder of the disk; return the names.
+
+        Files here are never written again, only removed, so that the links keep them as they are.
+        """
+        originals = {self.original(sha256) for _, sha256 in needed}
+        pages = {self._page_file(document, sha256) for document, sha256 in needed}
+        found = []
+        for path in sorted(originals | pages):
+            name = path.relative_to(self._root)
+            if path.exists():  # a job that did not begin yet has no pages
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).hardlink_to(path)
+                found.append(str(name))
+        return found
+
+    def adopt(self, root: Path) -> None:
+        """Move files that another shelf shared to their places here."""
+        for folder in (self._originals, self._pages):
+            shared = root / folder.relative_to(self._root)
+            for path in shared.glob("*/*"):
+                target = folder / path.relative_to(shared)
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
+                _sync_directory(target.parent)
+
     def sweep(self, needed: set[tuple[str, str]]) -> int:
         """Remove every file that the journal does not need; return how many. For a quiet start."""
         originals = {sha256 for _, sha256 in needed}

@@ -111,11 +111,12 @@ async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
 
 
 async def _collection_of(answering: Answering, model: str) -> str:
-    if model == DEFAULT_MODEL:
-        return answering.default_collection
-    if model not in await answering.collections():
-        raise Problem(404, "unknown-model", "There is no such model", "GET /v1/models lists them")
-    return model
+    try:
+        return await answering.known(None if model == DEFAULT_MODEL else model)
+    except Problem:
+        raise Problem(
+            404, "unknown-model", "There is no such model", "GET /v1/models lists them"
+        ) from None
 
 
 def _model(name: str) -> dict[str, object]:

@@ -1,14 +1,19 @@
 """Documents in, listed, read, deleted; jobs to poll."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
+from app.access.identity import Identity, caller, visit
 from app.documents.library import Library, check_collection
-from app.problems import not_found
+from app.documents.reading import Selection
+from app.documents.records import Document
+from app.problems import forbidden, invalid, not_found
 from pipelines.convert import KINDS
 
 UPLOAD_SCHEMA = {
@@ -26,6 +31,11 @@ UPLOAD_SCHEMA = {
                             "description": f"one or more files: {', '.join(KINDS)}",
                         },
                         "collection": {"type": "string"},
+                        "readers": {
+                            "type": "string",
+                            "description": "who may read it, separated by commas: everyone, "
+                            "user:<name>, group:<name>; empty is nobody but owner and admins",
+                        },
                     },
                 }
             }
@@ -63,14 +73,39 @@ class JobView(BaseModel):
     files: list[FileView]
 
 
+class Readers(BaseModel):
+    """Who may read a document; `written` is false where that has not reached the chunks yet."""
+
+    owner: str
+    readers: list[str]
+    written: bool
+
+
+class NewReaders(BaseModel):
+    """Who may read a document from now on; an empty list is nobody but its owner and admins."""
+
+    readers: Annotated[list[str], Field(max_length=100)]
+
+
+class Erased(BaseModel):
+    """How many documents are hidden now, and the jobs that remove them."""
+
+    erased: int
+    jobs: list[str]
+
+
 class Jobs(BaseModel):
     """What an upload started."""
 
     jobs: list[JobView]
 
 
-async def _events(library: Library, job_id: str) -> AsyncIterator[str]:
-    async for job in library.follow(job_id):
+def _readers(document: Document, written: bool) -> Readers:
+    return Readers(owner=document.owner, readers=json.loads(document.readers), written=written)
+
+
+async def _events(library: Library, identity: Identity, job_id: str) -> AsyncIterator[str]:
+    async for job in library.follow(identity, job_id):
         if job is None:
             yield ": still here\n\n"
         else:
@@ -88,6 +123,7 @@ def documents_router(library: Library) -> APIRouter:
     )
     async def upload(request: Request, collection: str | None = None) -> Jobs:
         jobs = await library.upload(
+            caller(),
             request.headers.get("content-type", ""),
             request.stream(),
             declared=int(request.headers.get("content-length", "0")),
@@ -97,7 +133,7 @@ def documents_router(library: Library) -> APIRouter:
 
     @router.get("/v1/jobs/{job_id}", summary="How far a job is")
     async def job(job_id: str) -> JobView:
-        return JobView.model_validate((await library.job(job_id)).public())
+        return JobView.model_validate((await library.job(caller(), job_id)).public())
 
     @router.get(
         "/v1/jobs/{job_id}/events",
@@ -106,12 +142,12 @@ def documents_router(library: Library) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}}},
     )
     async def events(job_id: str) -> StreamingResponse:
-        await library.job(job_id)
-        return StreamingResponse(_events(library, job_id), media_type="text/event-stream")
+        await library.job(caller(), job_id)
+        return StreamingResponse(_events(library, caller(), job_id), media_type="text/event-stream")
 
     @router.delete("/v1/jobs/{job_id}", summary="Cancel a job; what it wrote is taken back")
     async def cancel(job_id: str) -> JobView:
-        return JobView.model_validate((await library.cancel(job_id)).public())
+        return JobView.model_validate((await library.cancel(caller(), job_id)).public())
 
     @router.get("/v1/documents", summary="List documents")
     async def documents(
@@ -121,18 +157,44 @@ def documents_router(library: Library) -> APIRouter:
     ) -> dict[str, object]:
         if collection is not None:
             check_collection(collection)
-        found, total = await library.documents(collection, limit=limit, offset=offset)
+        found, total = await library.documents(caller(), collection, limit=limit, offset=offset)
         return {"documents": [document.public() for document in found], "total": total}
+
+    @router.delete(
+        "/v1/documents",
+        status_code=202,
+        summary="Erase all documents of a user, or older than a moment, and what is known of them",
+    )
+    async def erase(
+        owner: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        before: AwareDatetime | None = None,
+        collection: str | None = None,
+    ) -> Erased:
+        if owner is None and before is None:
+            msg = "name an owner, a moment, or both"
+            raise invalid(msg)
+        if collection is not None:
+            check_collection(collection)
+        identity = caller()
+        if identity.collections is not None:
+            msg = "This key is not for all collections"
+            raise forbidden(msg)
+        moment = None
+        if before is not None:
+            moment = before.astimezone(UTC).isoformat(timespec="milliseconds")
+        jobs = await library.erase(Selection(owner, moment), collection)
+        visit().object = {"erased": len(jobs), "before": moment, "owner": owner}
+        return Erased(erased=len(jobs), jobs=[job.id for job in jobs])
 
     @router.get("/v1/documents/{document_id}", summary="One document")
     async def document(document_id: str) -> dict[str, object]:
-        return (await library.document(document_id)).public()
+        return (await library.document(caller(), document_id)).public()
 
     @router.get(
         "/v1/documents/{document_id}/text", summary="The text of a page; pages count from 1"
     )
     async def text(document_id: str, page: Annotated[int, Query(ge=1)] = 1) -> dict[str, object]:
-        found, pages = await library.pages(document_id)
+        found, pages = await library.pages(caller(), document_id)
         for candidate in pages:
             if candidate.number == page:
                 return {
@@ -147,14 +209,24 @@ def documents_router(library: Library) -> APIRouter:
         msg = f"The document has pages {min(numbers)} to {max(numbers)}"
         raise not_found(msg)
 
+    @router.get("/v1/documents/{document_id}/readers", summary="Who may read a document")
+    async def readers(document_id: str) -> Readers:
+        return _readers(*await library.readers(caller(), document_id))
+
+    @router.put(
+        "/v1/documents/{document_id}/readers", summary="Say who may read a document, at once"
+    )
+    async def set_readers(document_id: str, new: NewReaders) -> Readers:
+        return _readers(*await library.set_readers(caller(), document_id, new.readers))
+
     @router.delete(
         "/v1/documents/{document_id}",
         status_code=204,
         summary="Delete a document and all that was made of it",
         responses={202: {"description": "Hidden at once; the removal goes on as this job"}},
     )
-    async def delete(document_id: str) -> Response:
-        job = await library.delete(document_id)
+    async def delete(document_id: str, erase: bool = False) -> Response:
+        job = await library.delete(caller(), document_id, erase=erase)
         if job.status == "done":
             return Response(status_code=204)
         view = JobView.model_validate(job.public())

@@ -16,7 +16,13 @@ def health_router(readiness: Readiness, metrics: Metrics) -> APIRouter:
         return {"alive": True}
 
     @router.head("/readyz", include_in_schema=False)
-    @router.get("/readyz", summary="Whether every back end is there, or which not")
+    @router.get(
+        "/readyz",
+        summary="Whether every back end is there, or which not",
+        responses={
+            503: {"description": "`missing` names each back end that is not there, and why"}
+        },
+    )
     async def readyz() -> JSONResponse:
         missing = await readiness.missing()
         ready = not missing

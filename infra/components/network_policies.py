@@ -79,6 +79,7 @@ def edges(
     qdrant: Workload,
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
+    provider: str | None = None,
     downloads: Iterable[Workload] = (),
 ) -> list[Edge]:
     """Return the table: callers to the app, the app to Qdrant and each model, downloads out."""
@@ -88,20 +89,21 @@ def edges(
     ]
     for endpoint in models:
         if endpoint.hosted:
-            table.append(outward(app, endpoint))
+            table.append(outward(app, f"hosted-{endpoint.role}", endpoint.url))
         else:
             server = servers[endpoint.role]
             table.append(Edge(source=app, target=server, port=server.port))
+    if provider is not None:
+        table.append(outward(app, "identity-provider", provider))
     for download in downloads:
         table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
     return table
 
 
-def outward(app: Workload, endpoint: ModelEndpoint) -> Edge:
-    """Return the app's way to a hosted model, as narrow as its address allows."""
-    url = urlsplit(endpoint.url)
+def outward(app: Workload, name: str, address_of: str) -> Edge:
+    """Return the app's way to what is not ours, as narrow as its address allows."""
+    url = urlsplit(address_of)
     host = url.hostname or ""
-    name = f"hosted-{endpoint.role}"
     port = url.port or (443 if url.scheme == "https" else 80)
     parts = host.removesuffix(".cluster.local").split(".")
     if len(parts) == 3 and parts[2] == "svc":

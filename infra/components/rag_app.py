@@ -1,5 +1,6 @@
 """The service that users call: the app image, its documents' volume, its keys as files."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.models.endpoint import ModelEndpoint
-from infra.schema import AppSettings, Exposure
+from infra.schema import AccessSettings, AppSettings, Exposure
 
 PORT = 1416
 DATA, KEYS = "/data", "/etc/rag"
@@ -36,6 +37,7 @@ class RagAppArgs:
     scope: Scope
     image: pulumi.Input[str]
     settings: AppSettings
+    access: AccessSettings
     models: dict[str, ModelEndpoint]
     qdrant_url: str
     qdrant_api_key: pulumi.Output[str]
@@ -140,6 +142,7 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_QDRANT_URL": args.qdrant_url,
         "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",
     }
+    result |= _access(args.access)
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
         result[f"{prefix}_URL"] = endpoint.url
@@ -148,6 +151,30 @@ def environment(args: RagAppArgs) -> dict[str, str]:
             result[f"{prefix}_DIMENSION"] = str(endpoint.dimension)
         if endpoint.api_key is not None:
             result[f"{prefix}_API_KEY_FILE"] = f"{KEYS}/{role}-api-key"
+    return result
+
+
+def _access(access: AccessSettings) -> dict[str, str]:
+    result = {
+        "RAG_DEFAULT_READERS": access.default_readers,
+        "RAG_AUDIT_QUESTIONS": str(access.audit_questions).lower(),
+    }
+    if access.caller_rate is not None:
+        result["RAG_CALLER_RATE"] = access.caller_rate
+    if access.retention_days is not None:
+        result["RAG_RETENTION_DAYS"] = str(access.retention_days)
+    if (oidc := access.oidc) is not None:
+        roles = {"admin": oidc.admins, "contributor": oidc.contributors, "reader": oidc.readers}
+        result |= {
+            "RAG_OIDC_ISSUER": oidc.issuer,
+            "RAG_OIDC_AUDIENCE": json.dumps(oidc.audience),
+            "RAG_OIDC_USER_CLAIM": oidc.user_claim,
+            "RAG_OIDC_GROUPS_CLAIM": oidc.groups_claim,
+            "RAG_OIDC_ROLES": json.dumps(roles),
+            "RAG_OIDC_SKEW_SECONDS": str(oidc.skew_seconds),
+        }
+        if oidc.keys is not None:
+            result["RAG_OIDC_KEYS_FILE"] = f"{KEYS}/oidc-keys.json"
     return result
 
 
@@ -162,7 +189,14 @@ def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
         "api-keys": args.api_keys.apply(lambda given: "\n".join(keys_in(given)) + "\n"),
         "qdrant-api-key": args.qdrant_api_key,
         **models,
+        **_provider_keys(args.access),
     }
+
+
+def _provider_keys(access: AccessSettings) -> dict[str, pulumi.Output[str]]:
+    if access.oidc is None or access.oidc.keys is None:
+        return {}
+    return {"oidc-keys.json": pulumi.Output.from_input(access.oidc.keys)}
 
 
 def keys_in(given: str) -> list[str]:

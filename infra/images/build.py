@@ -28,6 +28,8 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
         shutil.copy2(path, place)
     shutil.copy2(root / recipe.dockerfile, target / "Dockerfile")
     _install(recipe.group, target, root)
+    for folder in recipe.without:
+        shutil.rmtree(target / "site" / folder, ignore_errors=True)
     if recipe.weights:
         run(
             *(sys.executable, "-m", "local.models.weights", target / "weights"),

@@ -22,12 +22,17 @@ class Recipe:
     sources: tuple[str, ...]  # copied to the same path in the build context
     group: str  # of pyproject.toml, installed into site/
     weights: bool = False  # local.models' weights, put into weights/
+    without: tuple[str, ...] = ()  # folders of site/ that nothing of ours needs
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("app", "app/Dockerfile", ("app", "pipelines"), "app"),
+        Recipe(
+            *("app", "app/Dockerfile", ("app", "pipelines"), "app"),
+            # 32 MB of calendars and currencies; a crawler would tell a URL's language by them
+            without=("babel/locale-data",),
+        ),
         Recipe(
             *("models", "local/models/Dockerfile", ("local/__init__.py", "local/models"), "models"),
             weights=True,
@@ -42,7 +47,7 @@ RECIPES = {
 def content_hash(recipe: Recipe, base: str, root: Path = ROOT) -> str:
     """Return a tag that changes exactly when something that goes into the image changes."""
     digest = hashlib.sha256()
-    for part in (recipe.name, base, PYTHON, PLATFORM):
+    for part in (recipe.name, base, PYTHON, PLATFORM, *recipe.without):
         digest.update(part.encode() + b"\0")
     for path in (root / recipe.dockerfile, *files(recipe, root)):
         digest.update(str(path.relative_to(root)).encode() + b"\0")

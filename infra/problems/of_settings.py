@@ -8,6 +8,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from infra.problems.of_access import access_problems
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
 from infra.problems.telling import PROJECT, alias_of, hint, only, secret_hint, shown
@@ -68,6 +69,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *gpu_problems(settings),
         *_registry(settings, secrets),
         *_exposure(settings),
+        *access_problems(settings),
         *_policy(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]

@@ -13,7 +13,9 @@ from infra.schema.models import (
 )
 from infra.schema.stack import (
     SECRETS,
+    AccessSettings,
     AppSettings,
+    BackupSettings,
     QdrantSettings,
     RegistrySettings,
     Settings,
@@ -23,7 +25,9 @@ __all__ = [
     "NVIDIA_RETRIEVAL_URL",
     "NVIDIA_URL",
     "SECRETS",
+    "AccessSettings",
     "AppSettings",
+    "BackupSettings",
     "ClusterSettings",
     "EmbeddingSettings",
     "Exposure",

@@ -1,5 +1,7 @@
 """What a stack may say: the settings as types, with their defaults."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from infra.schema.cluster import ClusterSettings
@@ -10,7 +12,9 @@ from infra.schema.fields import (
     Frozen,
     HostName,
     Quantity,
+    Rate,
     RegistryPath,
+    Schedule,
     WebAddress,
 )
 from infra.schema.models import GpuOperatorSettings, ModelsSettings, NimOperatorSettings
@@ -39,6 +43,50 @@ class QdrantSettings(Frozen):
     storage: Quantity = Field(default="10Gi", description="size of its volume")
 
 
+class OidcSettings(Frozen):
+    """An OpenID Connect provider whose tokens callers may show instead of a key."""
+
+    issuer: WebAddress = Field(description="as it stands in the tokens")
+    audience: list[str] = Field(min_length=1, description="one of these must be in a token's `aud`")
+    keys: str | None = Field(
+        default=None,
+        description="its JWKS as JSON, for sites that must not ask it. Unset: by discovery",
+    )
+    user_claim: str = Field(default="sub", min_length=1, description="who it is")
+    groups_claim: str = Field(default="groups", min_length=1, description="a list of groups")
+    admins: list[str] = Field(default=[], description="groups whose members are admins")
+    contributors: list[str] = Field(
+        default=[], description="groups whose members bring documents of their own"
+    )
+    readers: list[str] = Field(
+        default=["*"], description="groups whose members ask; `*` is whoever signs in"
+    )
+    skew_seconds: int = Field(default=60, ge=0, le=600, description="how far clocks may differ")
+
+
+class AccessSettings(Frozen):
+    """Who may call the service, and whose documents they see."""
+
+    default_readers: Literal["everyone", "owner"] = Field(
+        default="everyone", description="who may read a document that is uploaded without readers"
+    )
+    caller_rate: Rate | None = Field(
+        default=None, description="for callers whose key has none of its own, such as `60/minute`"
+    )
+    retention_days: int | None = Field(
+        default=None, gt=0, description="documents that were last changed before that are erased"
+    )
+    audit_questions: bool = Field(
+        default=False, description="whether the audit log holds what was asked"
+    )
+    oidc: OidcSettings | None = Field(default=None, description="whose tokens count beside keys")
+
+    @property
+    def asked_provider(self) -> str | None:
+        """The provider that the app asks for its keys; None where it has them, or has none."""
+        return self.oidc.issuer if self.oidc is not None and self.oidc.keys is None else None
+
+
 class AppSettings(Frozen):
     """The service that users call."""
 
@@ -62,6 +110,20 @@ class AppSettings(Frozen):
     )
     url: WebAddress | None = Field(
         default=None, description="existing, eks: the address that users call, for the output `url`"
+    )
+
+
+class BackupSettings(Frozen):
+    """Backups by the clock, kept on a volume of their own."""
+
+    schedule: Schedule | None = Field(
+        default=None,
+        description="five fields of cron in UTC, such as `0 3 * * *`. Unset: by hand only",
+    )
+    keep: int = Field(default=7, ge=1, le=1000, description="how many; the oldest go first")
+    storage: Quantity = Field(default="20Gi", description="size of their volume")
+    storage_class: str | None = Field(
+        default=None, min_length=1, description="of their volume. Unset: the stack's"
     )
 
 
@@ -93,6 +155,12 @@ class Settings(Frozen):
     )
     qdrant: QdrantSettings = Field(default=QdrantSettings(), description="the vector store")
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")
+    access: AccessSettings = Field(
+        default=AccessSettings(), description="who may call it, and whose documents they see"
+    )
+    backup: BackupSettings = Field(
+        default=BackupSettings(), description="backups by the clock: when, how many, and where"
+    )
     policy: PolicySettings = Field(
         default=PolicySettings(), description="what the API server holds the stack's pods to"
     )

@@ -10,6 +10,7 @@ from haystack.utils import Secret
 from haystack_integrations.document_stores.qdrant.filters import convert_filters_to_qdrant
 
 from pipelines.found import found
+from pipelines.permit import Permit
 from pipelines.transport.client import Client
 from pipelines.vector import Vector
 
@@ -70,12 +71,13 @@ class QdrantRetriever:
         query_embedding: Vector | list[float],
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; outside of an event loop."""
 
         async def once() -> dict[str, list[Document] | float]:
             try:
-                return await self.run_async(query_embedding, filters, top_k)
+                return await self.run_async(query_embedding, filters, top_k, permit)
             finally:
                 await self.close_async()
 
@@ -87,6 +89,7 @@ class QdrantRetriever:
         query_embedding: Vector | list[float],
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; `score` is the cosine. Raises StageError."""
         started = time.perf_counter()
@@ -101,13 +104,24 @@ class QdrantRetriever:
             "with_vector": False,
             "with_payload": True,
         }
-        chosen = convert_filters_to_qdrant(filters)
-        if chosen is not None:
-            body["filter"] = chosen.model_dump(mode="json", exclude_none=True)
+        if conditions := _conditions(filters, permit):
+            body["filter"] = {"must": conditions}
         reply = await self._client.post(orjson.dumps(body))
         try:
             points = orjson.loads(reply)["result"]["points"]
             documents = [found(point["payload"], point["score"]) for point in points]
         except (KeyError, TypeError, ValueError) as error:
             raise self._client.odd_answer() from error
+        if permit is not None:
+            documents = permit.kept(documents)
         return {"documents": documents, "seconds": time.perf_counter() - started}
+
+
+def _conditions(filters: dict[str, Any] | None, permit: Permit | None) -> list[object]:
+    conditions: list[object] = []
+    if permit is not None and permit.condition is not None:
+        conditions.append(orjson.Fragment(permit.condition))
+    chosen = convert_filters_to_qdrant(filters)
+    if chosen is not None:
+        conditions.append(chosen.model_dump(mode="json", exclude_none=True))
+    return conditions

@@ -7,6 +7,8 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack_integrations.components.retrievers.qdrant import QdrantEmbeddingRetriever
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
+from pipelines.permit import Permit
+
 
 @component
 class PassageRetriever:
@@ -42,8 +44,14 @@ class PassageRetriever:
         query_embedding: list[float],
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, list[Document] | float]:
         """Return passages by falling cosine; `score` is the cosine."""
         started = time.perf_counter()
+        if permit is not None:
+            filters = permit.narrowed(filters)
         found = self._retriever.run(query_embedding=query_embedding, filters=filters, top_k=top_k)
-        return {"documents": found["documents"], "seconds": time.perf_counter() - started}
+        documents: list[Document] = found["documents"]
+        if permit is not None:
+            documents = permit.kept(documents)
+        return {"documents": documents, "seconds": time.perf_counter() - started}

@@ -64,6 +64,8 @@ class PageSplitter:
             meta: dict[str, Any] = {**common, "page": page.number, "span": [start, end]}
             if headings:
                 meta["headings"] = headings
+            if pages.readers is not None:
+                meta["readers"] = list(pages.readers)
             yield Document(id=digest.hexdigest(), content=content, meta=meta)
 
 

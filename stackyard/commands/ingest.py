@@ -20,6 +20,13 @@ from stackyard.target import resolve
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")],
     collection: Collection = None,
+    readers: Annotated[
+        str | None,
+        typer.Option(
+            "--readers",
+            help="Who may read them: everyone, user:NAME, group:NAME, separated by commas.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
@@ -65,7 +72,7 @@ def ingest(
             if not live:
                 stages.say(f"{result.name} {result.status} {result.reason}".rstrip())
 
-        results = [*send(service, collected.files, collection, tell), *collected.clashes]
+        results = [*send(service, collected.files, collection, tell, readers), *collected.clashes]
     seconds = time.monotonic() - started
     stages.say(
         f"{done} file(s), {chunks} chunks in {seconds:.1f} s: {chunks / seconds:.1f} chunks/s"

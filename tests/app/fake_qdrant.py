@@ -103,12 +103,13 @@ class FakeQdrant:
         if rest == "/points" and method == "PUT":
             engine.upsert(name, POINTS.validate_python(body["points"]))
             return {"operation_id": 1, "status": "completed"}
+        if rest == "/points/payload" and method == "POST":
+            assert given is not None
+            chosen = models.FilterSelector(filter=given)
+            engine.set_payload(name, body["payload"], chosen, body["key"])
+            return {"operation_id": 1, "status": "completed"}
         if rest == "/points/count":
             return {"count": engine.count(name, given).count}
-        if rest == "/points/scroll":
-            records, following = engine.scroll(name, given, limit=body["limit"])
-            shown = [record.model_dump(mode="json") for record in records]
-            return {"points": shown, "next_page_offset": following}
         if rest == "/points/delete":
             if given is None:
                 engine.delete(name, models.PointIdsList(points=body["points"]))

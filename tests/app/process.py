@@ -92,7 +92,7 @@ class AppProcess:
         ports: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, args=(self._process, ports))
         self._reader.start()
-        port = ports.get(timeout=60)
+        port = ports.get(timeout=240)
         assert port is not None, "\n".join(self.output)
         self.url = f"http://127.0.0.1:{port}"
         until(lambda: self._is_alive() or None, 60)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.access.door import Door
 from app.guard import Guard, Limits
 from app.keys import KeyRing
 from app.metrics import Metrics
@@ -67,7 +68,7 @@ def guard(behind: App, tmp_path: Path) -> Guard:
     limits = Limits(
         body_bytes=100, upload_bytes=1000, concurrency=2, request_seconds=0.5, upload_seconds=0.5
     )
-    return Guard(behind, keys=KeyRing(keys), limits=limits, metrics=Metrics())
+    return Guard(behind, door=Door(ring=KeyRing(keys)), limits=limits, metrics=Metrics())
 
 
 def ask(guard: Guard, *args: object, **kwargs: object) -> Heard:
@@ -151,7 +152,7 @@ def test_another_method_is_told_which_are_known(guard: Guard, behind: App) -> No
     heard = ask(guard, "PATCH", "/v1/documents", KEY)
 
     assert (heard.status, heard.problem) == (405, "method-not-allowed")
-    assert heard.headers["allow"] == "GET, POST"
+    assert heard.headers["allow"] == "DELETE, GET, POST"
     assert behind.seen == []
 
 
@@ -279,7 +280,7 @@ def test_requests_are_counted_by_route_not_by_path(behind: App) -> None:
     limits = Limits(
         body_bytes=9, upload_bytes=9, concurrency=1, request_seconds=1, upload_seconds=1
     )
-    guard = Guard(behind, keys=None, limits=limits, metrics=metrics)
+    guard = Guard(behind, door=Door(ring=None, anonymous=True), limits=limits, metrics=metrics)
 
     ask(guard, "GET", f"/v1/jobs/{'a' * 32}")
     ask(guard, "GET", "/secret-path")

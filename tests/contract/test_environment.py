@@ -67,6 +67,37 @@ def test_the_app_accepts_the_values(
     assert (settings.llm_api_key_file is not None) == hosted
 
 
+def test_the_app_understands_a_provider_as_a_stack_names_it(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oidc = {
+        "issuer": "https://login.example.org/realms/a",
+        "audience": ["stackyard", "https://rag.example.org"],
+        "groupsClaim": "roles",
+        "admins": ["ops"],
+        "contributors": ["writers"],
+        "keys": '{"keys": [{"kty": "RSA"}]}',
+    }
+    access = {"oidc": oidc, "callerRate": "60/minute", "defaultReaders": "owner"}
+    found = deploy({"access": access})
+    (container,) = found.pods["rag"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment.keys() <= READ.keys()
+    for name, value in environment.items():
+        file = tmp_path / name
+        file.write_text("key")
+        monkeypatch.setenv(name, str(file) if name.endswith("_FILE") else value)
+
+    settings = load_settings()
+
+    assert settings.oidc_issuer == oidc["issuer"]
+    assert settings.oidc_audience == oidc["audience"]
+    assert settings.oidc_groups_claim == "roles"
+    assert settings.oidc_roles == {"admin": ["ops"], "contributor": ["writers"], "reader": ["*"]}
+    assert (settings.caller_rate, settings.default_readers) == ("60/minute", "owner")
+    assert settings.oidc_keys_file is not None
+
+
 @pytest.mark.parametrize("role", ["llm", "embedding", "ranking"])
 def test_the_model_server_reads_what_it_is_given(
     deploy: Deploy,

@@ -1,6 +1,7 @@
 """The whole life of a stack on a real Kubernetes, in the order of the numbers."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,22 @@ def test_50_a_changed_setting_changes_only_its_resources(yard: Yard) -> None:
     assert all(name.startswith("rag") for name in planned), planned
     yard.pulumi("config", "rm", "--path", "stackyard:app.maxUploadMb")
     assert changes(yard) == {}
+
+
+def test_55_a_backup_by_the_clock_lies_whole_on_its_volume(yard: Yard) -> None:
+    namespace = f"rag-{yard.stack}"
+    yard.pulumi("config", "set", "--path", "stackyard:backup.schedule", "0 3 * * *")
+    planned = changes(yard)
+    assert planned
+    assert all("backup" in name for name in planned), planned
+    yard.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+
+    yard.kubectl("create", "job", "-n", namespace, "--from=cronjob/backup", "by-hand")
+    complete = ("--for=condition=complete", "job/by-hand", "--timeout=240s")
+    yard.kubectl("wait", "-n", namespace, *complete)
+
+    said = yard.kubectl("logs", "-n", namespace, "job/by-hand")
+    assert re.search(r"stackyard-\d{8}T\d{6}Z\.tar \d+ bytes, removed none", said), said
 
 
 def test_60_drift_is_seen_and_repaired(yard: Yard, service: httpx.Client) -> None:

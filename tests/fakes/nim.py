@@ -99,6 +99,8 @@ class FakeNim:
     requests: list[Request] = field(default_factory=list)
     tokens_sent: int = 0
     streams_cut: int = 0
+    fail_every: int = 0  # each so-manieth POST is answered by 503; 0: none
+    failed: int = 0
     _faults: list[_Fault] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
@@ -150,6 +152,9 @@ class FakeNim:
                 if fault.times > 0 and (fault.path is None or path.endswith(fault.path)):
                     fault.times -= 1
                     return fault
+            if self.fail_every and len(self.requests) % self.fail_every == 0:
+                self.failed += 1
+                return _Fault(status=503, times=1, path=None, body={"error": {"message": "busy"}})
         return None
 
     def embeddings(self, body: Json) -> Json:

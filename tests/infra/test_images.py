@@ -184,6 +184,27 @@ def test_without_uv_the_message_says_so(
     )
 
 
+def test_what_nothing_needs_is_left_out_of_the_packages(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    uv = folder / "uv"
+    uv.write_text(
+        '#!/bin/sh\nwhile [ $# -gt 0 ]; do case "$1" in --output-file) touch "$2";;'
+        ' --target) mkdir -p "$2/babel/locale-data" "$2/babel/messages";; esac; shift; done\n'
+    )
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    recipe = Recipe("tiny", "app/Dockerfile", ("app",), "vectors", without=("babel/locale-data",))
+
+    stage(recipe, tmp_path / "context", clone)
+
+    left = {path.name for path in (tmp_path / "context/site/babel").iterdir()}
+    assert left == {"messages"}
+    assert content_hash(recipe, "base", clone) != content_hash(RECIPE, "base", clone)
+
+
 def test_a_failing_installation_shows_uvs_last_lines(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

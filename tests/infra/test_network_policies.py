@@ -6,7 +6,6 @@ import pytest
 
 from infra.components.network_policies import Outside, Workload, outward
 from infra.components.scope import Scope
-from infra.models.endpoint import ModelEndpoint
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
 
@@ -140,7 +139,7 @@ def test_the_way_out_is_as_narrow_as_the_address_allows(
 
         scope = Scope(stack="dev", name="rag-dev", namespace=pulumi.Output.from_input("rag-dev"))
         app = Workload(name="rag", scope=scope, port=1416)
-        edges.append(outward(app, ModelEndpoint(role="llm", url=url, model="m", hosted=True)))
+        edges.append(outward(app, "hosted-llm", url))
 
     deploy(only=program)
 

@@ -177,7 +177,7 @@ def test_unknown_documents_jobs_and_pages_are_problems(app: AppProcess) -> None:
         wrong_method = client.put("/v1/documents")
 
     assert [each.json()["type"] for each in responses] == ["urn:stackyard:problem:not-found"] * 4
-    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "GET, POST")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "DELETE, GET, POST")
 
 
 def test_a_flood_of_bad_requests_leaves_the_app_alive(app: AppProcess) -> None:
@@ -223,8 +223,9 @@ def test_openapi_describes_what_is_served_and_nothing_else(app: AppProcess) -> N
     assert set(schema["paths"]) == {
         "/healthz", "/readyz", "/metrics", "/query/run", "/rag", "/v1/search", "/v1/models",
         "/v1/models/{model}", "/v1/chat/completions", "/v1/documents",
-        "/v1/documents/{document_id}", "/v1/documents/{document_id}/text", "/v1/jobs/{job_id}",
-        "/v1/jobs/{job_id}/events",
+        "/v1/documents/{document_id}", "/v1/documents/{document_id}/text",
+        "/v1/documents/{document_id}/readers", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
+        "/v1/me", "/v1/keys", "/v1/keys/{key_id}",
     }  # fmt: skip
     assert schema["security"] == [{"key": []}]
 

@@ -1,0 +1,1 @@
+"""All that a service holds as one file, and back."""

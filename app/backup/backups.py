@@ -1,0 +1,195 @@
+"""All that a service holds, taken at one moment into a file, and put into an empty service.
+
+At that moment no job runs: the journal, the points and the files belong together. The service
+answers all the while, and what is uploaded waits.
+"""
+
+import asyncio
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.access.key_store import KeyStore
+from app.backup.archive import BadArchive, Manifest, member, unpack, written
+from app.backup.points import PointLines
+from app.documents.library import Library
+from app.models import store_settings
+from app.problems import Problem, disk_full, invalid
+from app.settings import Settings
+from app.stores import Stores
+
+log = logging.getLogger("app.backup")
+REST_SECONDS = 300.0  # as long as the longest reading of one file may take
+JOURNAL, KEYS = "journal.sqlite3", "keys.sqlite3"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A backup that lies ready; `close` gives its disk space back."""
+
+    manifest: Manifest
+    root: Path
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the file, piece by piece."""
+        return written(self.root, self.manifest)
+
+    def close(self) -> None:
+        """Remove what was kept for it."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Backups:
+    """Makes and takes backups, one at a time."""
+
+    def __init__(
+        self, settings: Settings, library: Library, keys: KeyStore, stores: Stores
+    ) -> None:
+        self._settings = settings
+        self._library = library
+        self._keys = keys
+        self._stores = stores
+        self._root = settings.data_dir / "backup"
+        self._one = asyncio.Lock()
+        # what a process that died has left
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    async def take(self) -> Held:
+        """Return a backup of this moment. Raises Problem 409 where a job runs for too long."""
+        async with self._alone() as root, self._at_rest():
+            try:
+                points = await self._save_points(root)
+                manifest = await asyncio.to_thread(self._save_files, root, points)
+            except BaseException:
+                shutil.rmtree(root, ignore_errors=True)
+                raise
+        log.info("backup", extra={"documents": manifest.documents, "points": sum(points.values())})
+        return Held(manifest, root)
+
+    async def restore(self, body: AsyncIterator[bytes], *, declared: int) -> Manifest:
+        """Put a backup into this service, which must hold no document; all of it or nothing.
+
+        Raises Problem: 409 not empty or made with another model, 422 damaged, 507 no space.
+        """
+        self._check_empty()
+        # twice: the file as it came, and what is in it
+        needed = 2 * declared + self._library.min_free_bytes
+        if await asyncio.to_thread(self._library.shelf.free_bytes) < needed:
+            raise disk_full()
+        async with self._alone() as root:
+            try:
+                await _receive(body, root / "backup.tar")
+                manifest = await asyncio.to_thread(_unpacked, root)
+                self._check_model(manifest)
+                async with self._at_rest():
+                    self._check_empty()
+                    await self._load(root, manifest)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+        log.info("restored", extra={"documents": manifest.documents})
+        return manifest
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Path]:
+        if self._one.locked():
+            raise Problem(409, "busy", "Another backup or restore is running", "Try again later")
+        async with self._one:
+            root = self._root / uuid.uuid4().hex
+            root.mkdir(parents=True)
+            yield root
+
+    @asynccontextmanager
+    async def _at_rest(self) -> AsyncIterator[None]:
+        try:
+            async with self._library.indexer.resting(REST_SECONDS):
+                yield
+        except TimeoutError:
+            raise Problem(
+                409,
+                "busy",
+                "A document is being read for too long",
+                "See GET /v1/documents for what is running; cancel it or try again later",
+            ) from None
+
+    async def _save_points(self, root: Path) -> dict[str, int]:
+        (root / "points").mkdir()
+        counts = {}
+        for collection in await asyncio.to_thread(self._library.journal.collections):
+            lines = PointLines(store_settings(self._settings), collection)
+            try:
+                counts[collection] = await lines.save(root / f"points/{collection}.jsonl")
+            finally:
+                await lines.close()
+        return counts
+
+    def _save_files(self, root: Path, points: dict[str, int]) -> Manifest:
+        journal, shelf = self._library.journal, self._library.shelf
+        with shelf.lock:  # an upload in this moment is in both or in neither
+            journal.copy_to(root / JOURNAL)
+            shared = shelf.share(root, journal.needed())
+        self._keys.copy_to(root / KEYS)
+        names = [JOURNAL, KEYS, *(f"points/{each}.jsonl" for each in points), *shared]
+        return Manifest(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            dimension=self._settings.embedding_dimension,
+            model=self._settings.embedding_model,
+            documents=journal.count(None),
+            points=points,
+            members=tuple(member(root, name) for name in names),
+        )
+
+    def _check_empty(self) -> None:
+        held = self._library.journal.count(None)
+        if held:
+            raise Problem(
+                409,
+                "not-empty",
+                "This service holds documents",
+                f"It holds {held}; a backup goes into an empty one. Delete them first",
+            )
+
+    def _check_model(self, manifest: Manifest) -> None:
+        ours = (self._settings.embedding_model, self._settings.embedding_dimension)
+        theirs = (manifest.model, manifest.dimension)
+        if ours != theirs:
+            raise Problem(
+                409,
+                "another-model",
+                "The backup was made with another embedding model",
+                f"It has vectors of {theirs[0]} with {theirs[1]} numbers, and this service embeds"
+                f" with {ours[0]}, {ours[1]} numbers: set that model, or ingest the documents anew",
+            )
+
+    async def _load(self, root: Path, manifest: Manifest) -> None:
+        """Put everything in place; the journal last, for nothing is there before it says so."""
+        for collection in manifest.points:
+            await asyncio.to_thread(self._stores.open, collection)
+            lines = PointLines(store_settings(self._settings), collection)
+            try:
+                await lines.load(root / f"points/{collection}.jsonl")
+            finally:
+                await lines.close()
+        await asyncio.to_thread(self._library.shelf.adopt, root)
+        await asyncio.to_thread(self._keys.take_over, root / KEYS)
+        await asyncio.to_thread(self._library.journal.take_over, root / JOURNAL)
+
+
+async def _receive(body: AsyncIterator[bytes], file: Path) -> None:
+    with await asyncio.to_thread(file.open, "wb") as out:
+        async for piece in body:
+            await asyncio.to_thread(out.write, piece)
+
+
+def _unpacked(root: Path) -> Manifest:
+    try:
+        manifest = unpack(root / "backup.tar", root)
+    except BadArchive as error:
+        message = f"The backup cannot be taken: {error}. Nothing was changed"
+        raise invalid(message) from error
+    (root / "backup.tar").unlink()
+    return manifest

@@ -1,0 +1,80 @@
+"""A backup file as the operator's command sees it: held against its own list of hashes.
+
+The service has its own check (app/backup/archive.py), before it takes a file.
+"""
+
+import hashlib
+import json
+import tarfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from stackyard.errors import Trouble
+from stackyard.replies import Json
+
+MANIFEST = "manifest.json"
+CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a backup holds."""
+
+    created: str
+    model: str
+    dimension: int
+    documents: int
+    points: int
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+
+def checked(file: Path) -> Archive:
+    """Return what a backup holds, after every part of it was read and found whole.
+
+    Raises Trouble with the part that is cut, damaged or absent.
+    """
+    try:
+        with tarfile.open(file, "r:") as tar:
+            first = tar.next()
+            if first is None or first.name != MANIFEST:
+                message = f"{file} is no backup: it does not begin with {MANIFEST}"
+                raise Trouble(message, "name what `stackyard backup` wrote")
+            manifest = json.loads(_opened(tar, first).read())
+            expected = {each["name"]: each for each in manifest["members"]}
+            while (found := tar.next()) is not None:
+                listed = expected.pop(found.name, {})
+                if _digest(_opened(tar, found)) != listed.get("sha256"):
+                    raise _damaged(file, found.name)
+    except (tarfile.TarError, EOFError, KeyError, ValueError, AttributeError):
+        raise _damaged(file, "its end") from None
+    if expected:
+        raise _damaged(file, next(iter(expected)))
+    return Archive(
+        created=manifest["created"],
+        model=manifest["model"],
+        dimension=manifest["dimension"],
+        documents=manifest["documents"],
+        points=sum(manifest["points"].values()),
+    )
+
+
+def _damaged(file: Path, part: str) -> Trouble:
+    return Trouble(f"{file} is damaged at {part}", "take another backup, or copy the file again")
+
+
+def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(info)
+    if file is None:
+        message = f"{info.name} is not a file"
+        raise tarfile.TarError(message)
+    return file
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(CHUNK):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""`stackyard backup` and `stackyard restore`: everything that a service holds, as one file."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import TransferSpeedColumn as Speed
+
+from stackyard.archives import checked
+from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
+from stackyard.errors import Trouble
+from stackyard.progress import Stages
+from stackyard.target import resolve
+
+CHUNK = 2**20
+
+
+def backup(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; without it, one named by stack and time."),
+    ] = None,
+    as_json: AsJson = False,
+    stack: MaybeStack = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Write all documents, chunks, jobs and keys of one moment into a file, and check it.
+
+    The service answers all the while. The file holds the documents in plain: keep it as you
+    keep them.
+    """
+    target = resolve(stack, url, key_file)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    file = output or Path(f"stackyard-{stack or 'backup'}-{stamp}.tar")
+    if file.exists():
+        message = f"{file} is there already"
+        raise Trouble(message, "name another file: stackyard backup -o FILE")
+    partial = file.with_name(f"{file.name}.part")
+    stages = Stages()
+    try:
+        with (
+            target.service() as service,
+            service.backup() as (size, pieces),
+            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out,
+        ):
+            for piece in _shown(stages, size, pieces):
+                out.write(piece)
+            out.flush()
+            os.fsync(out.fileno())
+        held = checked(partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    size = file.stat().st_size
+    stages.say(
+        f"{file}: {held.documents} document(s), {held.points} chunks, {size:,} bytes, checked"
+    )
+    if as_json:
+        print(json.dumps({"file": str(file), "bytes": size, **held.as_json()}, indent=2))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `stackyard backup` wrote.", metavar="FILE")],
+    as_json: AsJson = False,
+    stack: MaybeStack = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Put a backup into a service that holds no document: all of it or nothing."""
+    if not file.is_file():
+        message = f"{file} is not a file"
+        raise Trouble(message, "name what `stackyard backup` wrote")
+    checked(file)  # before hours are spent on sending it
+    size = file.stat().st_size
+    stages = Stages()
+    with resolve(stack, url, key_file).service() as service:
+        told = service.restore(size, _shown(stages, size, _pieces(file)))
+    stages.say(
+        f"{told['documents']} document(s) and {told['points']} chunks of {told['created']} are back"
+    )
+    if as_json:
+        print(json.dumps(told, indent=2))
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as source:
+        while piece := source.read(CHUNK):
+            yield piece
+
+
+def _shown(stages: Stages, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces; in a terminal a bar goes along."""
+    columns = (BarColumn(), DownloadColumn(), Speed(), TimeRemainingColumn())
+    live = stages.console.is_terminal
+    with Progress(*columns, console=stages.console, disable=not live) as bar:
+        task = bar.add_task("", total=size)
+        for piece in pieces:
+            bar.advance(task, len(piece))
+            yield piece

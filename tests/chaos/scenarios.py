@@ -1,0 +1,249 @@
+"""Each fault by its name: what is promised, done to a real app, and seen.
+
+The rows R1 to R13 are those of the reliability matrix in docs/concepts/reliability.md.
+"""
+
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.chaos.yard import Yard, is_right, seconds_until, yard
+from tests.soak.__main__ import main as kill_and_count
+
+Check = Callable[[Path, int], "Seen"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of it; `kept` is whether the promise was."""
+
+    kept: bool
+    said: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row; `scale` multiplies how much is done: 1 in CI, 10 in `make figures`."""
+
+    name: str
+    row: str
+    promise: str
+    run: Check
+
+
+def model_fails(folder: Path, scale: int) -> Seen:
+    """One call in ten to a model is answered by 503."""
+    with yard(folder) as it:
+        it.nim.fail_every = 10
+        replies = it.many(60 * scale)
+        failed = it.nim.failed
+    right = sum(map(is_right, replies)) / len(replies)
+    said = f"{right:.1%} of {len(replies)} answered, with {failed} failures behind them"
+    return Seen(right >= 0.995 and failed > 10, said, {"answered": right, "failures": failed})
+
+
+def model_resets(folder: Path, scale: int) -> Seen:
+    """One request in ten to each model ends in a reset connection."""
+    with yard(folder) as it:
+        for line in (it.llm, it.embedding, it.ranking):
+            line.become("reset", 0.1)
+        replies = it.many(60 * scale)
+    right = sum(map(is_right, replies)) / len(replies)
+    return Seen(right >= 0.995, f"{right:.1%} of {len(replies)} answered", {"answered": right})
+
+
+def model_hangs(folder: Path, _scale: int) -> Seen:
+    """The language model accepts and never answers; search goes on, and so do answers after it."""
+    with yard(folder, RAG_REQUEST_SECONDS="4") as it:
+        it.llm.become("silent")
+        with ThreadPoolExecutor(4) as threads:
+            began = time.monotonic()
+            asked = [threads.submit(it.ask, number) for number in range(4)]
+            searches = [it.search() for _ in range(10)]
+            hung = [each.result() for each in asked]
+            took = time.monotonic() - began
+        it.llm.become("none")
+        back = seconds_until(lambda: is_right(it.ask()))
+    statuses = sorted({each.status_code for each in hung})
+    healthy = all(each.status_code == 200 for each in searches)
+    kept = statuses == [504] and healthy and took < 8 and back < 5
+    others = "went on" if healthy else "failed"
+    said = f"{statuses} after {took:.1f} s, searches {others}, back after {back:.1f} s"
+    return Seen(kept, said, {"refused_after": took, "back_after": back})
+
+
+def ranking_away(folder: Path, _scale: int) -> Seen:
+    """Nothing listens where the ranking model was."""
+    with yard(folder) as it:
+        it.ranking.become("away")
+        replies = it.many(8)
+    right = sum(map(is_right, replies))
+    flagged = sum(each.json().get("degraded") == ["ranking"] for each in replies if each.is_success)
+    kept = right == flagged == len(replies)
+    said = f"{right} of {len(replies)} answered, {flagged} say that ranking was left out"
+    return Seen(kept, said, {"answered": right / len(replies)})
+
+
+def model_away(folder: Path, _scale: int) -> Seen:
+    """Nothing listens where the language model was."""
+    with yard(folder) as it:
+        it.llm.become("away")
+        refused, found = it.ask(), it.search()
+        it.llm.become("none")
+        back = seconds_until(lambda: is_right(it.ask()))
+    told = (refused.status_code, refused.headers.get("Retry-After"), refused.json().get("stage"))
+    kept = told == (503, "5", "generation") and found.status_code == 200 and back < 5
+    said = (
+        f"asked: {told[0]} at stage {told[2]}, search {found.status_code}, back after {back:.1f} s"
+    )
+    return Seen(kept, said, {"back_after": back})
+
+
+def store_away(folder: Path, _scale: int) -> Seen:
+    """Nothing listens where Qdrant was; then it is there again."""
+    with yard(folder) as it:
+        it.store.become("away")
+        refused = it.ask()
+        ready = httpx.get(f"{it.app.url}/readyz")
+        job = it.app.upload(("later.txt", b"The capital of Lutha is Lustadt.")).json()["jobs"][0]
+        it.store.become("none")
+        back = seconds_until(lambda: is_right(it.ask()))
+        ended = it.app.job(job["id"])["status"]
+    named = [each["name"] for each in ready.json().get("missing", [])]
+    kept = refused.status_code == 503 and named == ["qdrant"] and back < 5 and ended == "done"
+    asked = f"asked: {refused.status_code}, /readyz names {named}"
+    said = f"{asked}, back after {back:.1f} s, upload {ended}"
+    return Seen(kept, said, {"back_after": back})
+
+
+def store_slow(folder: Path, scale: int) -> Seen:
+    """Each request to Qdrant takes 0.3 s longer: answers do too, and no longer."""
+    with yard(folder) as it:
+        before = statistics.median(it.ask(n).elapsed.total_seconds() for n in range(5))
+        it.store.become("slow")
+        replies = [it.ask(n) for n in range(5 * scale)]
+    after = statistics.median(each.elapsed.total_seconds() for each in replies)
+    added = after - before
+    kept = all(map(is_right, replies)) and added < 0.9
+    return Seen(kept, f"{added:.2f} s added to each answer", {"added": added})
+
+
+def caller_gone(folder: Path, _scale: int) -> Seen:
+    """A caller hangs up in the middle of a stream."""
+    with yard(folder) as it:
+        it.nim.token_delay = 0.2
+        it.nim.answer = "The capital of Borduria is Szohod. " * 20
+        body = {"question": "What is the capital of Borduria?", "stream": True}
+        with it.app.client() as client, client.stream("POST", "/query/run", json=body) as reply:
+            next(reply.iter_bytes())
+            cut = it.nim.streams_cut
+        ended = seconds_until(lambda: it.nim.streams_cut > cut, 5)
+    return Seen(ended < 1, f"the model's call ended after {ended:.2f} s", {"ended_after": ended})
+
+
+def disk_full(folder: Path, _scale: int) -> Seen:
+    """The disk takes no more bytes."""
+    with yard(folder) as it:
+        it.app.stop()
+        it.app.file_size_limit = 512 * 1024
+        it.app.start()
+        refused = it.app.upload(("large.txt", b"x " * 2**19))
+        right = is_right(it.ask())
+    kind = refused.json().get("type", "").rpartition(":")[2]
+    kept = (refused.status_code, kind, right) == (507, "insufficient-storage", True)
+    return Seen(kept, f"upload: {refused.status_code} {kind}, questions go on: {right}", {})
+
+
+def stopped_under_load(folder: Path, scale: int) -> Seen:
+    """SIGTERM while streams run: each ends whole, and the process with code 0."""
+    with yard(folder) as it:
+        it.nim.token_delay = 0.05
+        it.nim.answer = "The capital of Borduria is Szohod. " * 6
+        body = {"question": "What is the capital of Borduria?", "stream": True}
+
+        def stream(_number: int) -> bool:
+            with it.app.client() as client, client.stream("POST", "/query/run", json=body) as reply:
+                begun.release()
+                return reply.status_code == 200 and "[DONE]" in "".join(reply.iter_text())
+
+        begun = threading.Semaphore(0)
+        count = 10 * scale
+        with ThreadPoolExecutor(count) as threads:
+            streams = [threads.submit(stream, number) for number in range(count)]
+            for _ in streams:
+                assert begun.acquire(timeout=60)
+            code = it.app.stop(signal.SIGTERM)
+            whole = sum(each.result() for each in streams)
+    return Seen(
+        whole == count and code == 0,
+        f"{whole} of {count} streams ended whole, exit code {code}",
+        {"whole": whole / count},
+    )
+
+
+def too_many(folder: Path, scale: int) -> Seen:
+    """Four times as many callers as the service takes at once."""
+    with yard(folder, RAG_MAX_CONCURRENCY="8") as it:
+        it.nim.token_delay = 0.01
+        replies = it.many(100 * scale, at_once=32)
+        back = seconds_until(lambda: is_right(it.ask()))
+    refused = [each for each in replies if each.status_code in (429, 503)]
+    polite = all("Retry-After" in each.headers for each in refused)
+    right = sum(map(is_right, replies))
+    kept = bool(refused) and polite and right + len(refused) == len(replies) and back < 2
+    said = f"{right} answered, {len(refused)} told to come back, normal after {back:.1f} s"
+    return Seen(kept, said, {"answered": right / len(replies), "back_after": back})
+
+
+def killed_while_indexing(_folder: Path, scale: int) -> Seen:
+    """kill -9 at random moments of an ingestion."""
+    kills, documents = 3 * scale, 40 * scale
+    kept = kill_and_count(kills, documents) == 0
+    said = f"{kills} kills, {documents} documents: {'none' if kept else 'some'} lost or doubled"
+    return Seen(kept, said, {"kills": kills, "documents": documents})
+
+
+def long_run(folder: Path, scale: int) -> Seen:
+    """Questions without a pause: memory stays where it is."""
+    with yard(folder) as it:
+        it.many(300)
+        warm = resident_mib(it)
+        count = 500 * scale
+        right = sum(map(is_right, it.many(count)))
+        grown = resident_mib(it) - warm
+    per_1000 = grown / count * 1000
+    kept = right == count and grown < 8
+    said = f"{right} of {count} answered, {grown:+.1f} MiB"
+    return Seen(kept, said, {"mib_per_1000_questions": per_1000})
+
+
+def resident_mib(it: Yard) -> float:
+    """Return the app's resident memory."""
+    status = Path(f"/proc/{it.app.process.pid}/status").read_text()
+    line = next(each for each in status.splitlines() if each.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+SCENARIOS = (
+    Scenario("model-fails", "R1", "10 % of calls 503: >= 99.5 % answered", model_fails),
+    Scenario("model-resets", "R1", "10 % of calls reset: >= 99.5 % answered", model_resets),
+    Scenario("model-hangs", "R2", "504 in time, search unaffected, back < 5 s", model_hangs),
+    Scenario("model-away", "R3", "503 with stage and Retry-After, search goes on", model_away),
+    Scenario("ranking-away", "R4", "answers without it that say so", ranking_away),
+    Scenario("store-away", "R5", "503, named by /readyz, uploads wait, back < 5 s", store_away),
+    Scenario("store-slow", "R11", "0.3 s slower: no more than 3 round trips", store_slow),
+    Scenario("disk-full", "R7", "uploads 507, questions go on", disk_full),
+    Scenario("stopped-under-load", "R9", "every stream ends whole", stopped_under_load),
+    Scenario("caller-gone", "R10", "the model's call ends within 1 s", caller_gone),
+    Scenario("too-many", "R12", "answered or 429/503 with Retry-After, normal < 2 s", too_many),
+    Scenario("killed-while-indexing", "R13", "0 lost, 0 doubled", killed_while_indexing),
+    Scenario("long-run", "R15", "all answered, < 8 MiB more memory", long_run),
+)
