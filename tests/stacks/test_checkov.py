@@ -32,7 +32,7 @@ def checkov() -> Path:
     def make(folder: Path) -> str:
         uv = subprocess.run([ROOT / "tools/find-uv.sh"], capture_output=True, text=True, check=True)
         run = [uv.stdout.strip(), "pip", "install", "--quiet", "--python", sys.executable]
-        subprocess.run([*run, "--target", folder, f"checkov=={CHECKOV}"], check=True)
+        subprocess.run([*run, "--target", str(folder), f"checkov=={CHECKOV}"], check=True)
         return "installed from PyPI"
 
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
