@@ -53,6 +53,9 @@ chaos: .venv/.tested ## Break it on purpose, then look (CHAOS="store-away disk-f
 
 figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos
 	@$(RUN) bench stack --stack $(STACK)
+	@STACKYARD_BUNDLE_FIGURES=bench/results/bundle.json STACKYARD_KILLS=20 \
+	  STACKYARD_KILLS_REPORT=bench/results/bundle-kills.json \
+	  $(RUN) pytest -q tests/stackyard/bundle/test_figures.py tests/stackyard/bundle/test_interrupted.py
 	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
 

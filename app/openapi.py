@@ -24,6 +24,7 @@ PROBLEM = {
     },
 }
 OPEN = ("/healthz", "/readyz")
+STREAMED = ("/query/run", "/rag", "/v1/chat/completions")  # where the body asks for it
 REFUSALS = {
     "400": "The body cannot be read",
     "401": "No key, or none that is known",
@@ -31,6 +32,7 @@ REFUSALS = {
     "404": "It is not there for this caller",
     "408": "The body did not arrive in time",
     "409": "Not in its present state",
+    "411": "The length of the body is needed",
     "413": "The body is too large",
     "415": "A type of file that cannot be read",
     "422": "Something in the request is not valid; `errors` says what",
@@ -70,6 +72,9 @@ def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
         for operation in item.values():
             if path in OPEN:
                 operation["security"] = []
+            if path in STREAMED:
+                told = operation["responses"]["200"].setdefault("content", {})
+                told["text/event-stream"] = {"schema": {"type": "string"}}
             _tell_problems(operation, opened=path in OPEN)
     components["schemas"]["Problem"] = PROBLEM
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

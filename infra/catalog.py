@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from infra.machine import EDGE, Machine
-from infra.registry import Registry, parse, rewrite
-from infra.schema.models import NIM_OPERATOR_VERSION, OPERATOR_VERSION
+from infra.registry import Registry, parse, pin, rewrite
+from infra.schema import Settings
+from infra.schema.models import NIM_OPERATOR_VERSION, OPERATOR_VERSION, ROLES
 
 
 @dataclass(frozen=True)
@@ -83,22 +84,28 @@ def build_catalog(
     nim: Mapping[str, str] = MappingProxyType({}),
     operator: Collection[str] = (),
     nim_operator: bool = False,
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> Catalog:
     """Return the pinned images, or what this machine has in their place.
 
-    `nim` is the image of each role on GPUs, `operator` the keys of the GPU operator's values.
+    `nim` is the image of each role on GPUs, `operator` the keys of the GPU operator's values,
+    `digests` what a bundle's lock knows.
     """
-    qdrant = machine.qdrant_image or rewrite(QDRANT, mirror)
+
+    def placed(image: str) -> str:
+        return rewrite(pin(image, digests), mirror)
+
+    qdrant = machine.qdrant_image or placed(QDRANT)
     return Catalog(
         kind_node=machine.node_image or KIND_NODE,
-        python=machine.base_image or rewrite(PYTHON, mirror),
+        python=machine.base_image or placed(PYTHON),
         registry=machine.registry_image or REGISTRY,
         qdrant=None if qdrant == EDGE else qdrant,
-        nim={role: rewrite(image, mirror) for role, image in nim.items()},
-        gpu_operator={key: rewrite(GPU_OPERATOR_IMAGES[key], mirror) for key in operator},
-        nim_operator=rewrite(NIM_OPERATOR_IMAGE, mirror) if nim_operator else None,
+        nim={role: placed(image) for role, image in nim.items()},
+        gpu_operator={key: placed(GPU_OPERATOR_IMAGES[key]) for key in operator},
+        nim_operator=placed(NIM_OPERATOR_IMAGE) if nim_operator else None,
         sources={
-            rewrite(image, mirror): image
+            placed(image): image
             for image in [
                 PYTHON,
                 QDRANT,
@@ -109,6 +116,16 @@ def build_catalog(
             if mirror is not None
         },
     )
+
+
+def nim_images(settings: Settings) -> dict[str, str]:
+    """Return the image of each role on GPUs as the stack or this catalog names it."""
+    models = settings.models
+    return {
+        role: models.role(role).image or NIM[role]
+        for role in ROLES
+        if models.kind_of(models.role(role)) == "nim"
+    }
 
 
 def digest_of(reference: str) -> str | None:

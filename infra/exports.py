@@ -23,13 +23,18 @@ def service_url(
 def inventory(
     built: Mapping[str, pulumi.Output[str]], catalog: Catalog, *, with_machine: bool
 ) -> pulumi.Output[list[dict[str, str | None]]]:
-    """Return name, reference and digest of every image; None where only a tag is known."""
+    """Return name, reference, digest (None: a tag only) and public source of every image."""
     named: dict[str, pulumi.Input[str]] = {**built, **catalog.third_party}
     if with_machine:
         named |= {"kind-node": catalog.kind_node, "registry": catalog.registry}
     return pulumi.Output.all(**named).apply(
         lambda images: [
-            {"name": name, "image": image, "digest": digest_of(image)}
+            {
+                "name": name,
+                "image": image,
+                "digest": digest_of(image),
+                "source": catalog.sources.get(image, image),
+            }
             for name, image in sorted(images.items())
         ]
     )

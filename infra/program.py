@@ -1,8 +1,10 @@
 """The table of contents: settings, catalog, cluster, models, Qdrant, app, exports."""
 
+from dataclasses import dataclass
+
 import pulumi
 
-from infra.catalog import NIM, Catalog, build_catalog
+from infra.catalog import Catalog, build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
 from infra.clusters.cluster import Cluster
@@ -14,47 +16,65 @@ from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
+from infra.components.model_import import import_name
 from infra.components.namespaces import LEVEL, StackNamespace
-from infra.components.network_policies import Edge, NetworkPolicies, Workload, edges
+from infra.components.network_policies import (
+    ANYWHERE,
+    Edge,
+    NetworkPolicies,
+    Workload,
+    edges,
+    registry_peer,
+)
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
 from infra.components.ngc_secrets import USERNAME as NVIDIA_USER
 from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
 from infra.components.nim_download import download_name
 from infra.components.nim_operator import NimOperator, NimOperatorArgs
 from infra.components.nim_service import download_labels, server_labels
+from infra.components.outward import proxy_environment
 from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scope import Scope
 from infra.components.unfinished_release import KubeAccess
 from infra.exports import inventory, service_url
+from infra.lock import MODELS, OWN, Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
 from infra.models.nim import NimPlace
-from infra.registry import Registry, parse
+from infra.reach import allow_list
+from infra.registry import Registry, parse, rewrite
 from infra.schema import Settings
 from infra.schema.gpu_choices import nim_operator_mode
-from infra.schema.models import ROLES
-from infra.settings import Secrets, load_secrets, load_settings
+from infra.settings import Secrets, load_ca, load_lock, load_secrets, load_settings
 
 
-def deploy() -> None:
-    """Deploy the selected stack."""
-    settings = load_settings(pulumi.get_stack())
+def deploy(*, listing: bool = False) -> None:
+    """Deploy the selected stack.
+
+    `listing`: to see what it needs, before a bundle's lock says which digest each part has.
+    """
+    settings = load_settings(pulumi.get_stack(), listing=listing)
     secrets = load_secrets()
     # what this machine lacks says nothing about a cluster elsewhere
     machine = load_machine() if settings.cluster.kind == "local" else Machine()
     mirror = mirror_of(settings, pulumi.get_stack())
     target = target_of(settings)
+    lock = Lock() if listing else load_lock(settings)
     catalog = build_catalog(
         machine,
         mirror,
         nim=nim_images(settings),
         operator=target.images if target else (),
         nim_operator=nim_operator_mode(settings) == "install",
+        digests=lock.digests,
     )
     cluster = build_cluster(settings, catalog, machine)
-    Stack(settings, secrets, catalog, cluster).deploy()
+    given = Given(
+        settings, secrets, lock, load_ca(settings), sealed=settings.airgapped and not listing
+    )
+    Stack(given, catalog, cluster).deploy()
 
 
 def mirror_of(settings: Settings, stack: str) -> Registry | None:
@@ -67,23 +87,22 @@ def mirror_of(settings: Settings, stack: str) -> Registry | None:
     return Registry(registry.host, registry.prefix) if registry.host is not None else None
 
 
-def nim_images(settings: Settings) -> dict[str, str]:
-    """Return the image of each role on GPUs as the stack or the catalog names it."""
-    models = settings.models
-    return {
-        role: models.role(role).image or NIM[role]
-        for role in ROLES
-        if models.kind_of(models.role(role)) == "nim"
-    }
+@dataclass(frozen=True)
+class Given:
+    """What a stack says: its settings, and the files that they name."""
+
+    settings: Settings
+    secrets: Secrets
+    lock: Lock
+    ca: str | None  # text of the private authorities
+    sealed: bool  # everything is in the registry
 
 
 class Stack:
     """One stack on its cluster."""
 
-    def __init__(
-        self, settings: Settings, secrets: Secrets, catalog: Catalog, cluster: Cluster
-    ) -> None:
-        self.settings, self.secrets = settings, secrets
+    def __init__(self, given: Given, catalog: Catalog, cluster: Cluster) -> None:
+        self.given, self.settings, self.secrets = given, given.settings, given.secrets
         self.catalog, self.cluster = catalog, cluster
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
@@ -123,6 +142,8 @@ class Stack:
             ),
             self.opts,
         )
+        sealed = self.settings.airgapped
+        reach = allow_list(self.settings).ranges if sealed else ANYWHERE
         served = Workload(name="rag", scope=scope, port=rag_app.PORT)
         table = edges(
             app=served,
@@ -147,8 +168,15 @@ class Stack:
                     labels=download_labels(role) if self._by_operator(role) else None,
                 )
                 for role in self.catalog.nim
-                if self.servers is not None and not self.settings.models.role(role).preloaded
+                if self.servers is not None and self._downloads(role)
             ],
+            imports=[
+                Workload(name=import_name(role), scope=self.servers, port=model_server.PORT)
+                for role in self._artefacts()
+                if self.servers is not None
+            ],
+            registry=registry_peer(self.cluster.registry.host, reach),
+            reach=reach,
         )
         table += self._backups(scope, served, api_keys)
         scopes = [scope, self.servers] if self.servers else [scope]
@@ -188,6 +216,8 @@ class Stack:
             stack=pulumi.get_stack(),
             storage_class=self.cluster.storage_class,
             credentials=self._credentials(),
+            ca=self.given.ca,
+            proxy=proxy_environment(self.settings),
             make=self.cluster.make_namespaces,
             enforce=enforce,
             after=self.copies,
@@ -202,6 +232,12 @@ class Stack:
         return None
 
     def _image(self, recipe: str) -> pulumi.Output[str]:
+        """Return one of our images: built here, or as the bundle's lock has it."""
+        known = self.given.lock.own.get(recipe)
+        if known is not None:
+            place = self.cluster.registry.reference(f"{OWN}{recipe}")
+            self.images[recipe] = pulumi.Output.from_input(f"{place}@{known}")
+            return self.images[recipe]
         opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
         image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
         self.images[recipe] = image.reference
@@ -209,7 +245,7 @@ class Stack:
 
     def _copies(self) -> list[pulumi.Resource]:
         """Fill a registry of our own; in another, images are put there by its owner."""
-        if not self.cluster.copies_images:
+        if not self.cluster.copies_images or self.settings.airgapped:
             return []
         opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
         key = self.secrets.get("ngcApiKey")
@@ -251,6 +287,8 @@ class Stack:
                 *([secrets.secret] if secrets else []),
             ],
             by_operator=nim_operator_mode(self.settings) != "none",
+            artefacts=self._artefacts(),
+            importer=self._image("importer") if self._artefacts() else None,
         )
 
     def _access(self) -> KubeAccess:
@@ -276,6 +314,22 @@ class Stack:
         )
         return [NimOperator("nim-operator", args, self.opts).release]
 
+    def _downloads(self, role: str) -> bool:
+        """Tell whether a role's files come from NVIDIA."""
+        return not self.settings.models.role(role).preloaded and role not in self._artefacts()
+
+    def _artefacts(self) -> dict[str, str]:
+        """Return role and reference of the model files in the private registry."""
+        found: dict[str, str] = {}
+        for role in self.catalog.nim:
+            settings = self.settings.models.role(role)
+            if settings.artefact is not None:
+                found[role] = rewrite(settings.artefact, self.cluster.registry)
+            elif self.settings.airgapped and not settings.preloaded:
+                locked = self.given.lock.models.get(role, f"{MODELS}{role}")
+                found[role] = rewrite(locked, self.cluster.registry)
+        return found
+
     def _gpu_operator(self) -> list[pulumi.Resource]:
         """Return what makes GPUs usable; nothing where an operator is adopted or not wanted."""
         target = target_of(self.settings)
@@ -288,6 +342,9 @@ class Stack:
             images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
             credentials=self._credentials() if self.settings.registry.mirrored else None,
             access=self._access(),
+            ca=self.given.ca,
+            ca_file=self.settings.registry.ca,
+            charts=self.cluster.registry if self.given.sealed else None,
             after=self.copies,
         )
         return [GpuOperator("gpu-operator", args, self.opts).release]

@@ -1,6 +1,7 @@
 """Pure: image references, taken apart, checked, and moved to a private registry."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 DOCKER_HUB = "docker.io"
@@ -75,6 +76,13 @@ def rewrite(text: str, registry: Registry | None) -> str:
         return text
     path = f"{registry.prefix}/{reference.path}" if registry.prefix else reference.path
     return str(replace(reference, host=registry.host, path=path))
+
+
+def pin(text: str, digests: Mapping[str, str]) -> str:
+    """Return the reference with the digest that is known for its tag; one of its own stays."""
+    reference = parse(text)
+    known = digests.get(f"{reference.host}/{reference.path}:{reference.tag}")
+    return text if reference.digest or known is None else str(replace(reference, digest=known))
 
 
 def _bad(text: str, why: str) -> ValueError:

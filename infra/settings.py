@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys_env
 from pydantic import ValidationError
 
+from infra.lock import BadLock, Lock, read_lock
+from infra.problems.of_sealing import sealing_problems
 from infra.problems.of_settings import (
     plain_secrets,
     unknown_keys,
@@ -14,7 +17,7 @@ from infra.problems.of_settings import (
     wrong_together,
     wrong_values,
 )
-from infra.problems.telling import PROJECT, alias_of
+from infra.problems.telling import PROJECT, alias_of, hint
 from infra.schema import SECRETS, Settings
 
 
@@ -31,8 +34,11 @@ class Secrets:
         return self.values.get(name)
 
 
-def load_settings(stack: str) -> Settings:
-    """Return the stack's settings, or stop with every problem listed at once."""
+def load_settings(stack: str, *, listing: bool = False) -> Settings:
+    """Return the stack's settings, or stop with every problem listed at once.
+
+    `listing`: for what is asked before there is a lock, so none is missed.
+    """
     given = _given()
     encrypted = [key.removeprefix(f"{PROJECT}:") for key in get_config_secret_keys_env()]
     exposed = set(_set_secrets(given)) - set(encrypted)
@@ -46,7 +52,10 @@ def load_settings(stack: str) -> Settings:
     except ValidationError as error:
         problems += wrong_values(error)
     else:
-        problems += wrong_together(settings, frozenset(_set_secrets(given)))
+        secrets = frozenset(_set_secrets(given))
+        problems += wrong_together(settings, secrets)
+        lock, unread = (None, []) if listing else _lock_of(settings)
+        problems += [*unread, *sealing_problems(settings, secrets, lock)]
     if settings is None or problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         message = (
@@ -55,6 +64,32 @@ def load_settings(stack: str) -> Settings:
         )
         raise pulumi.RunError(message)
     return settings
+
+
+def load_lock(settings: Settings) -> Lock:
+    """Return the lock that the stack names, an empty one without; its problems are told before."""
+    return _lock_of(settings)[0]
+
+
+def load_ca(settings: Settings) -> str | None:
+    """Return the text of the private authorities, None where the stack names none."""
+    path = settings.registry.ca
+    return None if path is None else Path(path).expanduser().read_text()
+
+
+def _lock_of(settings: Settings) -> tuple[Lock, list[str]]:
+    path = settings.registry.lock
+    if path is None:
+        return Lock(), []
+    try:
+        return read_lock(Path(path).expanduser()), []
+    except (OSError, BadLock) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        told = (
+            f"{PROJECT}:registry.lock: is '{path}', which cannot be read: {why}\n"
+            f"{hint('registry.lock', 'bundle.lock')}"
+        )
+        return Lock(), [told]
 
 
 def load_secrets() -> Secrets:

@@ -10,9 +10,11 @@ import typer
 
 from stackyard.commands import (
     accept,
+    airgap,
     ask,
     audit,
     backup,
+    bundle,
     doctor,
     down,
     erase,
@@ -94,3 +96,11 @@ for group_name, (about, verbs) in GROUPS.items():
     for name, verb_of_group in verbs.items():
         group.command(name)(explained(verb_of_group))
     app.add_typer(group, name=group_name)
+
+for part_of_site, parts, noun in (
+    (bundle.app, bundle.VERBS, "bundle"),
+    (airgap.app, airgap.VERBS, "airgap"),
+):
+    for name, part in parts.items():
+        part_of_site.command(name)(explained(part))
+    app.add_typer(part_of_site, name=noun)

@@ -112,7 +112,8 @@ def aws_account(stack: Stack, wants: Wants) -> Iterator[Finding]:
 
 def registries(stack: Stack, wants: Wants) -> Iterator[Finding]:
     references, credentials, key = images_of(stack, wants)
-    preloaded = all(_preloaded(stack, want.role) for want in wants.models)
+    sealed = stack.settings.get("airgapped") in (True, "true")  # its files are in the registry
+    preloaded = sealed or all(_preloaded(stack, want.role) for want in wants.models)
     yield from registry.ngc_key(key, needed=bool(wants.models), preloaded=preloaded)
     yield from registry.images(references, credentials)
 

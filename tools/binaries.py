@@ -15,3 +15,8 @@ def node_binaries() -> Path:
 def kind_files() -> Path:
     """Return the files that kind's base image is made with, out of kind's own module."""
     return golang.module_folder("kind", "sigs.k8s.io/kind") / "images/base/files"
+
+
+def cosign() -> Path:
+    """Return cosign, by which the tests check the signatures that bundles are given."""
+    return golang.recipe("cosign", builds.COSIGN).ensure().folder / "cosign"

@@ -46,6 +46,13 @@ LANGUAGE_HOST = Build(
     expected=6,  # after the engine, which compiles most of it
 )
 KIND_COMMAND = Build(module="kind", packages=("sigs.k8s.io/kind",), output="kind", expected=39)
+# only for the tests, which check our signatures by it
+COSIGN = Build(
+    module="cosign",
+    packages=("github.com/sigstore/cosign/v2/cmd/cosign",),
+    output="cosign",
+    expected=240,
+)
 NODE = (
     Build(
         module="kube",

@@ -16,6 +16,7 @@ def chart_release(
     release: str,
     chart: Chart,
     given: str | None,
+    repository: k8s.helm.v3.RepositoryOptsArgs | None = None,
     version: str,
     namespace: pulumi.Input[str],
     values: Mapping[str, Any],
@@ -41,9 +42,8 @@ def chart_release(
         namespace=namespace,
         chart=given or chart.name,
         version=version if versioned else None,
-        repository_opts=(
-            k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if given is None else None
-        ),
+        repository_opts=repository
+        or (k8s.helm.v3.RepositoryOptsArgs(repo=chart.repository) if given is None else None),
         values=values,
         timeout=minutes * 60,
         disable_openapi_validation=None if openapi_validation else True,

@@ -9,9 +9,11 @@ import pulumi_kubernetes as k8s
 from infra.catalog import GPU_OPERATOR
 from infra.components.chart_release import chart_release
 from infra.components.gpu_operator_values import Target, values
+from infra.components.outward import ca_map
 from infra.components.pull_secret import PullCredentials, pull_secret
 from infra.components.unfinished_release import KubeAccess
 from infra.labels import labels
+from infra.registry import Registry
 from infra.schema import GpuOperatorSettings
 
 NAMESPACE = "gpu-operator"
@@ -30,6 +32,9 @@ class GpuOperatorArgs:
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
     access: KubeAccess
+    ca: str | None = None  # the text of the private authorities
+    ca_file: str | None = None  # the same as a file on this machine, for helm
+    charts: Registry | None = None  # where a bundle has put the chart; None: NVIDIA's repository
     after: Sequence[pulumi.Resource] = ()  # what its images come from
 
 
@@ -52,14 +57,19 @@ class GpuOperator(pulumi.ComponentResource):
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
         )
+        ca = ca_map(f"{name}-ca", args.stack, namespace.metadata.name, args.ca, self)
+        chart = args.settings.chart
+        if chart is None and args.charts is not None:
+            chart = f"oci://{args.charts.reference(f'charts/{GPU_OPERATOR.name}')}"
         self.release = chart_release(
             name,
             release=NAMESPACE,
             chart=GPU_OPERATOR,
-            given=args.settings.chart,
+            given=chart,
+            repository=_repository(chart, args),
             version=args.settings.version,
             namespace=namespace.metadata.name,
-            values=values(args.target, args.images, secret),
+            values=values(args.target, args.images, secret, ca),
             access=args.access,
             minutes=MINUTES,
             # its hook that upgrades the CRDs sends fields that the old ones do not know
@@ -67,3 +77,18 @@ class GpuOperator(pulumi.ComponentResource):
             parent=self,
         )
         self.register_outputs({})
+
+
+def _repository(chart: str | None, args: GpuOperatorArgs) -> k8s.helm.v3.RepositoryOptsArgs | None:
+    """Return where the chart is and how helm gets in.
+
+    For an oci:// chart helm reads the authorities only together with a name and a password.
+    """
+    if chart is None:
+        return k8s.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository)
+    who = args.credentials
+    if who is None or not chart.startswith(f"oci://{who.host}/"):
+        return None
+    return k8s.helm.v3.RepositoryOptsArgs(
+        username=who.username, password=who.password, ca_file=args.ca_file
+    )

@@ -41,6 +41,7 @@ class Target:
     mig_profile: str | None
     slices: int | None
     taints: Sequence[Toleration]
+    packages: str | None = None  # ConfigMap of the driver's package sources
 
     @property
     def images(self) -> list[str]:
@@ -72,12 +73,21 @@ def target_of(settings: Settings) -> Target | None:
         k3s=cluster.gpu.runtime in ("k3s", "rke2"),
         mig_profile=None if own else operator.mig_profile,
         slices=None if own else operator.slices,
+        packages=operator.driver_packages,
         taints=[] if aws else [each for each in cluster.gpu.tolerations if each.key != GPU_TAINT],
     )
 
 
-def values(target: Target, images: Mapping[str, str], pull_secret: object | None) -> Values:
-    """Return the chart's values; `images` are those moved to a private registry, by key."""
+def values(
+    target: Target,
+    images: Mapping[str, str],
+    pull_secret: object | None,
+    ca: object | None = None,
+) -> Values:
+    """Return the chart's values; `images` are those moved to a private registry, by key.
+
+    `ca` is the ConfigMap of private authorities, for the driver's package sources.
+    """
     result: Values = {}
     for part, wanted in (
         ("driver", target.driver),
@@ -100,6 +110,10 @@ def values(target: Target, images: Mapping[str, str], pull_secret: object | None
         result["daemonsets"] = {"tolerations": [NFD_WORKER[1], *ours]}
         worker = [*NFD_WORKER, *ours]
         result.setdefault(NFD, {})["worker"] = {"tolerations": worker}
+    if target.driver and target.packages is not None:
+        result.setdefault("driver", {})["repoConfig"] = {"configMapName": target.packages}
+    if target.driver and ca is not None:
+        result.setdefault("driver", {})["certConfig"] = {"name": ca}
     for key in target.images:
         if key in images:
             _move(result, key, images[key], pull_secret)
@@ -116,12 +130,18 @@ def _slicing(slices: int) -> Values:
 
 
 def _move(result: Values, key: str, image: str, pull_secret: object | None) -> None:
-    """Take one image from the private registry; its name and version stay the chart's."""
+    """Take one image from the private registry; its name stays the chart's.
+
+    So does its version, but for the digest: the operator's pods and the operator itself put a
+    version behind a colon, and TAG@DIGEST is valid there. Of the driver the digest stands alone,
+    because the operator would append the node's system to a tag.
+    """
     reference = parse(image)
     place = f"{reference.host}/{reference.path}"
+    version = f"{reference.tag}@{reference.digest}" if reference.digest else None
     if key == NFD:  # the subchart has another form for both
         part = result.setdefault(NFD, {})
-        part["image"] = {"repository": place}
+        part["image"] = {"repository": place, **({"tag": version} if version else {})}
         if pull_secret is not None:
             part["imagePullSecrets"] = [{"name": pull_secret}]
         return
@@ -129,6 +149,8 @@ def _move(result: Values, key: str, image: str, pull_secret: object | None) -> N
     for name in key.split("."):
         part = part.setdefault(name, {})
     part["repository"] = place.rpartition("/")[0]
+    if version is not None:
+        part["version"] = reference.digest if key == "driver" else version
     if pull_secret is not None and key != "driver.manager":  # it takes the driver's
         part["imagePullSecrets"] = [pull_secret]
 

@@ -1,10 +1,12 @@
 """The namespaces of a stack, each held to the restricted Pod Security standard, or told why not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.outward import Outward, ca_map
 from infra.components.pull_secret import PullCredentials, pull_secret
 from infra.components.scope import Scope
 from infra.labels import labels
@@ -27,6 +29,8 @@ class StackNamespace(pulumi.ComponentResource):
         stack: str,
         storage_class: pulumi.Input[str] | None,
         credentials: PullCredentials | None,
+        ca: str | None = None,
+        proxy: Mapping[str, str] = MappingProxyType({}),
         make: bool = True,
         enforce: str = LEVEL,
         after: Sequence[pulumi.Resource] = (),
@@ -51,5 +55,8 @@ class StackNamespace(pulumi.ComponentResource):
             namespace=namespace,
             storage_class=storage_class,
             pull_secret=pull_secret(f"{name}-pull", stack, namespace, credentials, parent=self),
+            outward=Outward(
+                proxy=proxy, ca=ca_map(f"{name}-ca", stack, namespace, ca, parent=self)
+            ),
         )
         self.register_outputs({"name": self.scope.namespace})

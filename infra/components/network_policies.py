@@ -46,10 +46,14 @@ class Outside:
     name: str
     blocks: tuple[str, ...] = ANYWHERE
     namespace: str | None = None
+    port: int | None = None
 
     def peers(self, *, leaving: bool) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
         if self.namespace is not None:
             return [net.NetworkPolicyPeerArgs(namespace_selector=in_namespace(self.namespace))]
+        if not self.blocks:  # an empty list of peers would mean: everybody
+            message = f"the way to {self.name} has no addresses"
+            raise ValueError(message)
         return [
             net.NetworkPolicyPeerArgs(
                 ip_block=net.IPBlockArgs(
@@ -81,26 +85,45 @@ def edges(
     servers: Mapping[str, Workload],
     provider: str | None = None,
     downloads: Iterable[Workload] = (),
+    imports: Iterable[Workload] = (),
+    registry: Outside | None = None,
+    reach: Sequence[str] = ANYWHERE,
 ) -> list[Edge]:
-    """Return the table: callers to the app, the app to Qdrant and each model, downloads out."""
+    """Return the table: callers to the app, the app to Qdrant and each model, downloads out.
+
+    `reach` is where a host name may lead to: a sealed stack has ranges of addresses for it.
+    """
     table = [
         Edge(source=Outside(name="callers"), target=app, port=app.port),
         Edge(source=app, target=qdrant, port=qdrant.port),
     ]
     for endpoint in models:
         if endpoint.hosted:
-            table.append(outward(app, f"hosted-{endpoint.role}", endpoint.url))
+            name = f"hosted-{endpoint.role}"
+            table.append(outward(app, name, endpoint.url, tuple(reach)))
         else:
             server = servers[endpoint.role]
             table.append(Edge(source=app, target=server, port=server.port))
     if provider is not None:
-        table.append(outward(app, "identity-provider", provider))
+        table.append(outward(app, "identity-provider", provider, tuple(reach)))
     for download in downloads:
         table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
+    if registry is not None:
+        table += [Edge(source=each, target=registry, port=registry.port) for each in imports]
     return table
 
 
-def outward(app: Workload, name: str, address_of: str) -> Edge:
+def registry_peer(host: str, reach: Sequence[str]) -> Outside:
+    """Return the private registry as the end of an edge."""
+    name, _, port = host.partition(":")
+    try:
+        blocks: tuple[str, ...] = (str(ipaddress.ip_network(name)),)
+    except ValueError:
+        blocks = tuple(reach)
+    return Outside(name="registry", blocks=blocks, port=int(port or HTTPS_PORT))
+
+
+def outward(app: Workload, name: str, address_of: str, reach: tuple[str, ...] = ANYWHERE) -> Edge:
     """Return the app's way to what is not ours, as narrow as its address allows."""
     url = urlsplit(address_of)
     host = url.hostname or ""
@@ -111,7 +134,7 @@ def outward(app: Workload, name: str, address_of: str) -> Edge:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return Edge(source=app, target=Outside(name=name), port=port)
+        return Edge(source=app, target=Outside(name=name, blocks=reach), port=port)
     block = str(ipaddress.ip_network(address))
     return Edge(source=app, target=Outside(name=name, blocks=(block,)), port=port)
 

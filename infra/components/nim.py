@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
+from infra.components.model_import import model_import
 from infra.components.nim_download import CACHE, USER, download, wait_for_files
 from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
 from infra.components.scope import SKIP_AWAIT, Scope
@@ -36,7 +37,9 @@ class NimArgs:
     startup_minutes: int
     weights_mib: int | None  # for the download's progress; None: unknown
     gpu: GpuPlace
-    key: str | None  # name of the Secret with NGC_API_KEY; None: files are there
+    key: str | None  # name of the Secret with NGC_API_KEY; None: no download
+    artefact: str | None = None  # the files in the private registry; with neither they are there
+    importer: pulumi.Input[str] | None = None  # the image that pulls an artefact
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None
     after: Sequence[pulumi.Resource]  # what makes GPUs usable
 
@@ -75,7 +78,7 @@ class Nim(pulumi.ComponentResource):
             component="model",
             storage=args.storage,
             storage_class=args.storage_class,
-            protect=args.key is None,  # filled by a person, not by a download
+            protect=_by_hand(args),
             parent=self,
         )
         before: list[pulumi.Resource] = [*args.after]
@@ -91,6 +94,20 @@ class Nim(pulumi.ComponentResource):
                     weights_mib=args.weights_mib,
                     gpu=args.gpu,
                     key=args.key,
+                    pull_secrets=args.pull_secrets,
+                    account=account.metadata.name,
+                    claim=volume.metadata.name,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+                )
+            )
+        if args.artefact is not None and args.importer is not None:
+            before.append(
+                model_import(
+                    name,
+                    scope=scope,
+                    image=args.importer,
+                    artefact=args.artefact,
+                    gpu=args.gpu,
                     pull_secrets=args.pull_secrets,
                     account=account.metadata.name,
                     claim=volume.metadata.name,
@@ -121,6 +138,11 @@ class Nim(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
+def _by_hand(args: NimArgs) -> bool:
+    """Tell whether a person fills the volume: it is protected then, and waited for."""
+    return args.key is None and args.artefact is None
+
+
 def _pod(
     name: str, args: NimArgs, account: pulumi.Input[str], claim: pulumi.Input[str]
 ) -> k8s.core.v1.PodSpecArgs:
@@ -131,13 +153,17 @@ def _pod(
         grace_seconds=60,
         place=args.gpu,
         pull_secrets=args.pull_secrets,
-        init_containers=[wait_for_files(args.image)] if args.key is None else [],
+        init_containers=[wait_for_files(args.image)] if _by_hand(args) else [],
         containers=[
             container(
                 name,
                 image=args.image,
                 port=PORT,
-                environment={**args.environment, **args.server_environment},
+                environment={
+                    **args.environment,
+                    **args.server_environment,
+                    **args.scope.outward.environment,
+                },
                 probes=Probes(
                     live=LIVE,
                     ready=READY,
@@ -146,12 +172,17 @@ def _pod(
                     startup_seconds=args.startup_minutes * 60,
                 ),
                 resources=args.resources,
-                mounts=[mount("cache", CACHE), mount("shared-memory", SHARED_MEMORY)],
+                mounts=[
+                    mount("cache", CACHE),
+                    mount("shared-memory", SHARED_MEMORY),
+                    *args.scope.outward.mounts,
+                ],
                 writable_root=True,  # nothing shows that a NIM starts without
             )
         ],
         volumes=[
             claim_volume("cache", claim),
+            *args.scope.outward.volumes,
             core.VolumeArgs(
                 name="shared-memory",
                 empty_dir=core.EmptyDirVolumeSourceArgs(

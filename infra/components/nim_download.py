@@ -75,13 +75,16 @@ def download(
         image_pull_policy="IfNotPresent",
         args=arguments,
         env=[
-            *(core.EnvVarArgs(name=each, value=value) for each, value in environment.items()),
+            *(
+                core.EnvVarArgs(name=each, value=value)
+                for each, value in {**environment, **scope.outward.environment}.items()
+            ),
             core.EnvVarArgs(name=KEY, value_from=secret),
         ],
         resources=replace(DOWNLOADING, gpus=0 if profile else gpus).args(),
         security_context=restricted(writable_root=True),
         termination_message_policy="FallbackToLogsOnError",  # the cause is in the pod's status
-        volume_mounts=[mount("cache", CACHE), mount("tmp", "/tmp")],
+        volume_mounts=[mount("cache", CACHE), mount("tmp", "/tmp"), *scope.outward.mounts],
     )
     progress = core.ContainerArgs(
         name="progress",
@@ -93,22 +96,6 @@ def download(
         resources=SMALL.args(),
         security_context=restricted(),
         volume_mounts=[mount("cache", CACHE, read_only=True)],
-    )
-    # a volume that one node holds: go where the server is, if it runs
-    beside = core.AffinityArgs(
-        pod_affinity=core.PodAffinityArgs(
-            preferred_during_scheduling_ignored_during_execution=[
-                core.WeightedPodAffinityTermArgs(
-                    weight=100,
-                    pod_affinity_term=core.PodAffinityTermArgs(
-                        topology_key="kubernetes.io/hostname",
-                        label_selector=k8s.meta.v1.LabelSelectorArgs(
-                            match_labels=selector(role, scope.stack)
-                        ),
-                    ),
-                )
-            ]
-        )
     )
     own = pulumi.ResourceOptions(
         custom_timeouts=pulumi.CustomTimeouts(create=f"{HOURS}h", update=f"{HOURS}h")
@@ -128,16 +115,35 @@ def download(
                     account=account,
                     user=USER,
                     place=gpu,
-                    affinity=beside,
+                    affinity=beside(role, scope),
                     restart_policy="Never",
                     pull_secrets=pull_secrets,
                     init_containers=[progress],
                     containers=[main],
-                    volumes=[claim_volume("cache", claim)],
+                    volumes=[claim_volume("cache", claim), *scope.outward.volumes],
                 ),
             ),
         ),
         opts=pulumi.ResourceOptions.merge(own, opts),
+    )
+
+
+def beside(role: str, scope: Scope) -> k8s.core.v1.AffinityArgs:
+    """Go where the role's server is, if it runs: a volume may be held by one node."""
+    return core.AffinityArgs(
+        pod_affinity=core.PodAffinityArgs(
+            preferred_during_scheduling_ignored_during_execution=[
+                core.WeightedPodAffinityTermArgs(
+                    weight=100,
+                    pod_affinity_term=core.PodAffinityTermArgs(
+                        topology_key="kubernetes.io/hostname",
+                        label_selector=k8s.meta.v1.LabelSelectorArgs(
+                            match_labels=selector(role, scope.stack)
+                        ),
+                    ),
+                )
+            ]
+        )
     )
 
 

@@ -112,15 +112,20 @@ class RagApp(pulumi.ComponentResource):
                                 name,
                                 image=args.image,
                                 port=PORT,
-                                environment=environment(args),
+                                environment={**environment(args), **scope.outward.environment},
                                 probes=PROBES,
                                 resources=RESOURCES,
-                                mounts=[mount("data", DATA), mount("keys", KEYS, read_only=True)],
+                                mounts=[
+                                    mount("data", DATA),
+                                    mount("keys", KEYS, read_only=True),
+                                    *scope.outward.mounts,
+                                ],
                             )
                         ],
                         volumes=[
                             claim_volume("data", volume.metadata.name),
                             secret_volume("keys", secret.metadata.name),
+                            *scope.outward.volumes,
                         ],
                     ),
                 ),

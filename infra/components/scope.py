@@ -1,11 +1,12 @@
 """Where a component's objects go: one namespace of one stack, and how its images are pulled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.outward import Outward
 from infra.labels import labels
 
 # A claim waits for its first pod, and a Service for a pod behind it: the pods are awaited anyhow,
@@ -22,6 +23,7 @@ class Scope:
     namespace: pulumi.Output[str]
     storage_class: pulumi.Input[str] | None = None
     pull_secret: pulumi.Output[str] | None = None
+    outward: Outward = field(default_factory=Outward)
 
     @property
     def pull_secrets(self) -> Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None:

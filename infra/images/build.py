@@ -27,7 +27,8 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, place)
     shutil.copy2(root / recipe.dockerfile, target / "Dockerfile")
-    _install(recipe.group, target, root)
+    if recipe.group is not None:
+        _install(recipe.group, target, root)
     for folder in recipe.without:
         shutil.rmtree(target / "site" / folder, ignore_errors=True)
     if recipe.weights:

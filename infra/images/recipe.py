@@ -20,11 +20,12 @@ class Recipe:
     name: str
     dockerfile: str
     sources: tuple[str, ...]  # copied to the same path in the build context
-    group: str  # of pyproject.toml, installed into site/
+    group: str | None  # of pyproject.toml, installed into site/
     weights: bool = False  # local.models' weights, put into weights/
     without: tuple[str, ...] = ()  # folders of site/ that nothing of ours needs
 
 
+IMPORTER = tuple(f"infra/images/importer/{name}.py" for name in ("import_model", "registry"))
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -40,6 +41,7 @@ RECIPES = {
         Recipe(
             "qdrant", "local/qdrant/Dockerfile", ("local/__init__.py", "local/qdrant"), "vectors"
         ),
+        Recipe("importer", "infra/images/importer/Dockerfile", IMPORTER, None),
     )
 }
 
@@ -52,7 +54,7 @@ def content_hash(recipe: Recipe, base: str, root: Path = ROOT) -> str:
     for path in (root / recipe.dockerfile, *files(recipe, root)):
         digest.update(str(path.relative_to(root)).encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for package in locked(root / "uv.lock", recipe.group):
+    for package in locked(root / "uv.lock", recipe.group) if recipe.group else ():
         digest.update(package.encode() + b"\0")
     return digest.hexdigest()[:16]
 

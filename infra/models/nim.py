@@ -1,6 +1,6 @@
 """Model roles on GPUs in the cluster: NVIDIA's NIMs, or any image of the same shape."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -49,6 +49,8 @@ class NimPlace:
     key: str | None
     pull: pulumi.Output[str] | None
     after: Sequence[pulumi.Resource]
+    artefacts: Mapping[str, str]  # of the roles whose files are in the private registry
+    importer: pulumi.Output[str] | None  # the image that pulls those
     by_operator: bool = False  # NVIDIA's NIM operator makes the pods
 
 
@@ -83,7 +85,9 @@ def nim_model(
             startup_minutes=settings.startup_minutes or size.startup_minutes,
             weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
             gpu=place.gpu,
-            key=None if settings.preloaded else place.key,
+            key=None if settings.preloaded or settings.artefact else place.key,
+            artefact=place.artefacts.get(role),
+            importer=place.importer,
             pull_secrets=(
                 [k8s.core.v1.LocalObjectReferenceArgs(name=pull)] if pull is not None else None
             ),

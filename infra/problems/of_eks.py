@@ -124,7 +124,9 @@ def _without_internet(settings: Settings) -> Iterable[str]:
         )
     for name in ROLES:
         role = models.role(name)
-        if models.kind_of(role) == "nim" and not role.preloaded:
+        # a sealed stack's come from the registry, as does its chart
+        imported = role.artefact is not None or settings.airgapped
+        if models.kind_of(role) == "nim" and not role.preloaded and not imported:
             yield (
                 f"{PROJECT}:models.{name}.preloaded: is false; with cluster.endpoint 'private' "
                 f"nothing can be downloaded\n{hint(f'models.{name}.preloaded', 'true')}"
@@ -134,7 +136,8 @@ def _without_internet(settings: Settings) -> Iterable[str]:
                 f"{PROJECT}:models.{name}.kind: is 'hosted' by NVIDIA; with cluster.endpoint "
                 f"'private' it is not reached\n{hint(f'models.{name}.kind', 'nim')}"
             )
-    if operator_mode(settings) == "install" and settings.gpu_operator.chart is None:
+    chart = settings.gpu_operator.chart is not None or settings.airgapped
+    if operator_mode(settings) == "install" and not chart:
         yield (
             f"{PROJECT}:gpuOperator.chart: is not set; with cluster.endpoint 'private' `up` runs "
             "inside of the network, where NVIDIA's chart repository is not reached\n"

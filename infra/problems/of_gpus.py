@@ -165,6 +165,11 @@ def _nim_operator(settings: Settings) -> Iterable[str]:
             "so the namespaces of cluster.scope 'namespace', which enforce the restricted Pod "
             f"Security standard, refuse them\n{hint('nimOperator.mode', 'none')}"
         )
+    if operator.mode != "none" and settings.airgapped:
+        yield (
+            f"{PROJECT}:nimOperator.mode: is '{operator.mode}'; with airgapped the files come by a "
+            f"Job of ours, not by its NIMCache\n{hint('nimOperator.mode', 'none')}"
+        )
     if operator.mode != "none" and settings.policy.admission == "deny":
         yield (
             f"{PROJECT}:policy.admission: is 'deny'; the pods of the NIM operator break its rules, "

@@ -173,7 +173,7 @@ def _role(settings: Settings, name: str, secrets: frozenset[str]) -> Iterable[st
             alias = alias_of(type(role), field)
             yield only(f"{where}.{alias}", getattr(role, field), f"{where}.kind {needed}")
     if kind == "hosted":
-        yield from _hosted(role, name, secrets)
+        yield from _hosted(settings, role, name, secrets)
     elif kind == "nim":
         yield from _nim(settings, role, name, secrets)
     dimension = getattr(role, "dimension", None)
@@ -201,18 +201,21 @@ def _nim(
         )
     if role.max_model_length is not None and name != "llm":
         yield only(f"{where}.maxModelLength", role.max_model_length, "models.llm")
-    if not role.preloaded and "ngcApiKey" not in secrets:
+    fetched = not (role.preloaded or role.artefact or settings.airgapped)
+    if fetched and "ngcApiKey" not in secrets:
         yield (
             f"{PROJECT}:ngcApiKey: is not set; {where} downloads its model from NVIDIA and needs "
             f"a key (from https://ngc.nvidia.com)\n{secret_hint('ngcApiKey')}"
         )
 
 
-def _hosted(role: ModelSettings, name: str, secrets: frozenset[str]) -> Iterable[str]:
+def _hosted(
+    settings: Settings, role: ModelSettings, name: str, secrets: frozenset[str]
+) -> Iterable[str]:
     where = f"models.{name}"
     if role.url is None or is_nvidia(role.url):
         accepted = {"nvidiaApiKey"} | ({"NVIDIA_EMBEDDINGS_KEY"} if name == "embedding" else set())
-        if not accepted & secrets:
+        if not accepted & secrets and not settings.airgapped:  # which refuses such a model
             yield (
                 f"{PROJECT}:nvidiaApiKey: is not set; {where} is hosted by NVIDIA and needs a key "
                 f"(from https://build.nvidia.com)\n{secret_hint('nvidiaApiKey')}"

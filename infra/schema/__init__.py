@@ -11,6 +11,7 @@ from infra.schema.models import (
     ModelsSettings,
     NimOperatorSettings,
 )
+from infra.schema.network import NetworkSettings, ProxySettings
 from infra.schema.stack import (
     SECRETS,
     AccessSettings,
@@ -34,7 +35,9 @@ __all__ = [
     "GpuOperatorSettings",
     "ModelSettings",
     "ModelsSettings",
+    "NetworkSettings",
     "NimOperatorSettings",
+    "ProxySettings",
     "QdrantSettings",
     "RegistrySettings",
     "Settings",

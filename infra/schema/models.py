@@ -59,6 +59,10 @@ class ModelSettings(Frozen):
         default=False,
         description="nim: the volume is filled by you; no download, no key in the cluster",
     )
+    artefact: ImageReference | None = Field(
+        default=None,
+        description="nim: the model's files as an OCI artefact, by digest; a Job fills the volume",
+    )
     shared_memory: Quantity | None = Field(
         default=None, description="nim: /dev/shm, counts as memory. Unset: 8Gi, others than llm 1Gi"
     )
@@ -111,6 +115,12 @@ class GpuOperatorSettings(Frozen):
         default=None,
         min_length=1,
         description="a chart file or oci:// address in place of NVIDIA's repository",
+    )
+    driver_packages: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a ConfigMap in its namespace with the package sources that its driver builds "
+        "from; sealed off it has no others",
     )
     driver: bool | None = Field(
         default=None, description="it brings the driver. Unset: by what the nodes have"

@@ -18,6 +18,7 @@ from infra.schema.fields import (
     WebAddress,
 )
 from infra.schema.models import GpuOperatorSettings, ModelsSettings, NimOperatorSettings
+from infra.schema.network import NetworkSettings
 
 
 class RegistrySettings(Frozen):
@@ -34,6 +35,16 @@ class RegistrySettings(Frozen):
     )
     username: str | None = Field(
         default=None, min_length=1, description="for pulling; needs `registryPassword`"
+    )
+    ca: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a PEM file with the private authorities that pods are to trust",
+    )
+    lock: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the lock of a bundle: images by its digests, ours taken and not built",
     )
 
 
@@ -152,6 +163,13 @@ class Settings(Frozen):
     )
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="the image registry that the cluster pulls from"
+    )
+    network: NetworkSettings = Field(
+        default=NetworkSettings(), description="the way out of the cluster"
+    )
+    airgapped: bool = Field(
+        default=False,
+        description="nothing may leave: previews refuse what would, and pods have no way out",
     )
     qdrant: QdrantSettings = Field(default=QdrantSettings(), description="the vector store")
     app: AppSettings = Field(default=AppSettings(), description="the service that users call")

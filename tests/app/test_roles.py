@@ -21,6 +21,8 @@ def test_only_routes_that_are_served_have_a_role() -> None:
 def test_what_is_for_admins_is_known_by_name() -> None:
     assert {(path, method) for path, method in SERVED if needed(path, method) == "admin"} == {
         ("/metrics", "GET"),
+        ("/v1/backup", "POST"),
+        ("/v1/backup", "PUT"),
         ("/v1/documents", "DELETE"),
         ("/v1/keys", "GET"),
         ("/v1/keys", "POST"),

@@ -134,6 +134,8 @@ ADMIN_ONLY = {
     ("POST", "/v1/keys"),
     ("DELETE", f"/v1/keys/{NOBODY}"),
     ("DELETE", "/v1/documents"),
+    ("POST", "/v1/backup"),
+    ("PUT", "/v1/backup"),
 }
 NEEDS_CONTRIBUTOR = {
     ("POST", "/v1/documents"),
@@ -505,7 +507,7 @@ def test_the_stock_engine_keeps_to_readers_too(make_app: Maker) -> None:
                 "/v1/documents", files={"file": (name, text)}, data={"readers": readers}
             )
         job = app.job(sent.json()["jobs"][0]["id"])
-        documents[name] = job["document_id"]
+        documents[name] = str(job["document_id"])
 
     with app.client(carol) as client:
         hits = client.post("/v1/search", json={"query": "Where is the treasure?"}).json()["hits"]

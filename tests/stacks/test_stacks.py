@@ -1,5 +1,7 @@
 """Every stack file that we hand out, run through the whole program."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import yaml
 from infra.problems.of_settings import known_keys
 from infra.schema import SECRETS
 from tests.infra.conftest import Deploy, deploy, no_machine
+from tests.infra.sealed import PASSWORD, write_files
 
 __all__ = ["deploy", "no_machine"]  # fixtures
 
@@ -19,12 +22,22 @@ NEEDED = {
     "hosted": {"nvidiaApiKey": "nvapi-test"},
     "eks": {"ngcApiKey": "nvapi-ngc"},
     "onprem": {"ngcApiKey": "nvapi-ngc"},
+    "airgapped": PASSWORD,
 }
+
+
+@cache
+def files_of_a_sealed_site() -> dict[str, str]:
+    return write_files(Path(tempfile.mkdtemp()))
 
 
 def settings_of(path: Path) -> dict[str, Any]:
     config = yaml.safe_load(path.read_text()).get("config") or {}
-    return {key.removeprefix("stackyard:"): value for key, value in config.items()}
+    settings = {key.removeprefix("stackyard:"): value for key, value in config.items()}
+    registry = settings.get("registry", {})
+    if "lock" in registry:  # and the authorities: they lie beside a stack's file
+        settings["registry"] = {**registry, **files_of_a_sealed_site()}
+    return settings
 
 
 @pytest.fixture
@@ -69,7 +82,7 @@ def test_a_stack_file_deploys_and_exports_an_address_a_key_and_its_images(
     assert found.exports["url"].startswith(("http://", "https://"))
     assert "apiKey" in found.secret_exports
     assert found.exports["inventory"]
-    assert ("kubeconfig" in found.exports) == (name not in ("existing", "onprem"))
+    assert ("kubeconfig" in found.exports) == (name not in ("airgapped", "existing", "onprem"))
 
 
 @pytest.mark.usefixtures("kubeconfig")

@@ -14,6 +14,7 @@ APT_PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "nsenter": "util-linux",
+    "skopeo": "skopeo",
 }
 LOCK_SECONDS = 600
 LOCK_PAUSE_SECONDS = 3.0

@@ -149,6 +149,8 @@ def _registry(
         "app": True,
         "models": any(models.kind_of(models.role(role)) == "local" for role in ROLES),
         "qdrant": catalog.qdrant is None,
+        "importer": settings.airgapped
+        or any(models.role(role).artefact is not None for role in ROLES),
     }
     ours = [registry.reference(f"stackyard/{name}").path for name in RECIPES if built[name]]
     theirs = [parse(image).path for image in catalog.sources]

@@ -1,0 +1,1 @@
+"""The proof that nothing leaves a sealed stack: read from its objects, and tried on its cluster."""

@@ -1,0 +1,356 @@
+"""`stackyard bundle`: everything that a sealed site needs, from its list to its registry."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stackyard.bundle import signing, splitting
+from stackyard.bundle.building import build as build_images
+from stackyard.bundle.building import registry_to
+from stackyard.bundle.charts import Archive
+from stackyard.bundle.checking import check
+from stackyard.bundle.create import Order
+from stackyard.bundle.create import create as make_bundle
+from stackyard.bundle.inventory import inventory
+from stackyard.bundle.load import Delivery
+from stackyard.bundle.load import load as load_bundle
+from stackyard.bundle.lock import PUSHED, UNRESOLVED, Item, Lock, changes, read_lock, write_lock
+from stackyard.bundle.places import collisions, registry_of
+from stackyard.bundle.resolve import chart_or_none, resolve
+from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
+from stackyard.commands.bundle_options import (
+    HERE,
+    LOCK,
+    WIDE,
+    Authfile,
+    Built,
+    Ca,
+    Charts,
+    LockFile,
+    Mirror,
+    Models,
+    PassphraseFile,
+    PasswordFile,
+    Plain,
+    Python,
+    RegistryName,
+    SettingsFile,
+    System,
+    Username,
+    access_of,
+    archive_in,
+    charts_at_hand,
+    is_sealed,
+    known_lock,
+    secret_in,
+    sources_of,
+    stack_of,
+)
+from stackyard.commands.options import AsJson, StackName
+from stackyard.errors import Trouble
+from stackyard.machine import start_docker
+from stackyard.progress import Stages, out
+from stackyard.project import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Everything that a sealed site needs, on a disk.")
+
+
+def list_(
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    python: Python = None,
+    system: System = None,
+    chart: Charts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every image, chart, model, wheel, tool and plugin; asks no cluster and no registry."""
+    meant = stack_of(stack, settings)
+    known = known_lock(lock or meant.project / LOCK)
+    at_hand = charts_at_hand(chart)
+    found = inventory_of(meant, known, python, system, lambda item: archive_in(item, at_hand))
+    if as_json:
+        told = found.model_dump(exclude={"items"})
+        print(json.dumps({**told, "items": [each.line() for each in found.items]}, indent=2))
+        return
+    show(found)
+
+
+def inventory_of(
+    stack: Stack,
+    known: Lock | None,
+    python: str | None,
+    systems: list[str] | None,
+    archive: Archive = lambda _chart: None,
+) -> Lock:
+    """Return the inventory; what options leave out is as the earlier lock has it."""
+    return inventory(
+        stack,
+        python=python or (known.python if known else HERE),
+        systems=systems if systems is not None else (known.systems if known else ()),
+        known=known,
+        archive=archive,
+    )
+
+
+def show(lock: Lock) -> None:
+    table = Table("kind", "name", "reference", "digest", "platform", "size", box=None)
+    for item in lock.items:
+        digest = item.digest[:19] if item.digest else UNRESOLVED
+        table.add_row(
+            item.kind, item.name, item.reference, digest, item.platform, in_units(item.size)
+        )
+    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+    known = sum(item.size or 0 for item in lock.items)
+    out().print(
+        f"{len(lock.items)} items, {in_units(known)} as far as sizes are known, "
+        f"{len(lock.unresolved)} {UNRESOLVED}"
+    )
+
+
+def in_units(size: int | None) -> str:
+    """Return bytes for people."""
+    if size is None:
+        return "?"
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
+
+
+def lock(
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    python: Python = None,
+    system: System = None,
+    built: Built = None,
+    mirror: Mirror = None,
+    models: Models = None,
+    chart: Charts = None,
+    authfile: Authfile = None,
+    ca: Ca = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nobody: new items stay unresolved.")
+    ] = False,
+) -> None:
+    """Find every digest at its registry, write bundle.lock, and print what changed in it."""
+    meant = stack_of(stack, settings)
+    path = lock or meant.project / LOCK
+    known = known_lock(path)
+    sources = sources_of(built, mirror, models, chart, authfile, ca)
+
+    def archive(item: Item) -> bytes | None:
+        return archive_in(item, sources.charts) if offline else chart_or_none(item, sources)
+
+    found = inventory_of(meant, known, python, system, archive)
+    problems: list[str] = []
+    if not offline:
+        with closing(sources), Stages().stage("Asking the registries") as tell:
+            found, problems = resolve(found, sources, tell)
+    double = collisions(found.of(*PUSHED))
+    if double:
+        raise Trouble("\n".join(double), "give one of them another tag; a site has one registry")
+    write_lock(path, found)
+    for line in changes(known, found) if known else ():  # all of a first lock is new
+        out().print(line, markup=False)
+    out().print(f"{path}: {len(found.items)} items, {len(found.unresolved)} {UNRESOLVED}")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if found.unresolved and is_sealed(meant) and not offline:
+        names = ", ".join(item.key for item in found.unresolved)
+        message = f"airgapped is true, and no digest is known for {names}"
+        raise Trouble(message, "correct what is said above, then: stackyard bundle lock")
+
+
+def build(
+    target: Annotated[str, typer.Option("--to", help="HOST/PREFIX that they are pushed to.")],
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+) -> None:
+    """Build the images of ours that a stack needs, and push them to where lock --built looks."""
+    meant, place = stack_of(stack, settings), registry_of(target)
+    found = inventory_of(meant, None, None, None)
+    with Stages().stage("Building images") as tell, closing(registry_to(place)) as registry:
+        start_docker(tell)
+        made = build_images(found.items, place, registry, tell)
+    for name, reference in made.items():
+        out().print(f"{name}: {reference}", markup=False)
+
+
+def create(
+    target: Annotated[Path, typer.Option("-o", "--output", help="The folder of the bundle.")],
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The private key, PEM.")] = None,
+    passphrase_file: PassphraseFile = None,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", help="A lock that the site has: only what is new travels."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="KIND:NAME that is to be left out.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Also cut it into parts of this size: 4.7G.")
+    ] = None,
+    built: Built = None,
+    mirror: Mirror = None,
+    models: Models = None,
+    chart: Charts = None,
+    authfile: Authfile = None,
+    ca: Ca = None,
+    no_sbom: Annotated[
+        bool, typer.Option("--no-sbom", help="Do not list the software in the images.")
+    ] = False,
+) -> None:
+    """Fetch what the lock says into a folder, list its software, sign it; again: what is new."""
+    meant = stack_of(stack, settings)
+    size = splitting.size_of(split) if split else None
+    sources = sources_of(built, mirror, models, chart, authfile, ca)
+    order = Order(
+        lock=read_lock(lock or meant.project / LOCK),
+        folder=target,
+        sources=sources,
+        key=signing.read_private_key(key, secret_in(passphrase_file)) if key else None,
+        since=read_lock(since) if since else None,
+        left_out=without or (),
+        software_lists=not no_sbom,
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    stages = Stages()
+    with closing(sources), stages.stage("Making the bundle") as tell:
+        made, moved = make_bundle(order, tell)
+    total = sum(file.size for file in made.files.values())
+    out().print(
+        f"{target}: {in_units(total)} in {len(made.files)} files, {moved.blobs} fetched anew "
+        f"({in_units(moved.bytes)}), {stages.seconds['Making the bundle']:.1f} s"
+    )
+    if size is not None:
+        with stages.stage("Cutting it into parts") as tell:
+            parts = splitting.split(target, size, tell)
+        out().print(f"{parts[0].parent}: {len(parts)} parts")
+    if key is None:
+        out().print(
+            "not signed; a load refuses it. Sign it: cosign sign-blob --tlog-upload=false --key "
+            f"cosign.key --output-signature {target}/bundle.json.sig {target}/bundle.json",
+            markup=False,
+        )
+
+
+def load(
+    folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    registry: RegistryName,
+    key: Annotated[Path, typer.Option("--key", help="The public key of whoever made it, PEM.")],
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Ca = None,
+    plain_http: Plain = False,
+    older: Annotated[
+        bool, typer.Option("--older", help="Load it though the site has a newer one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle, push what the registry lacks, and read every manifest again."""
+    place = registry_of(registry)
+    delivery = Delivery(
+        folder=folder,
+        place=place,
+        access=access_of(place.host, username, password_file, ca, plain=plain_http),
+        key=signing.read_public_key(key),
+        older=older,
+    )
+    with Stages().stage("Loading the bundle") as tell:
+        done = load_bundle(delivery, tell)
+    if as_json:
+        print(json.dumps(done.told(), indent=2))
+        return
+    out().print(
+        f"{registry} has the bundle of stack {done.manifest.stack} of {done.manifest.made}: "
+        f"{len(done.pushed)} items pushed ({in_units(done.bytes)}), all read again and equal; "
+        f"checked {done.checked_seconds:.1f} s, pushed {done.pushed_seconds:.1f} s, "
+        f"read {done.read_seconds:.1f} s"
+    )
+
+
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder: signature and checksums.")
+    ] = None,
+    stack: StackName = "dev",
+    settings: SettingsFile = None,
+    lock: LockFile = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The public key, PEM.")] = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="HOST[:PORT][/PREFIX] to compare with.")
+    ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Compare with the images that the nodes hold.")
+    ] = False,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: Ca = None,
+    plain_http: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a folder with its signature, or the lock with a registry and with the nodes."""
+    found: list[Difference] = []
+    checked = []
+    if folder is not None:
+        if key is None:
+            message = "--key is not given: the public key by which a bundle is checked"
+            raise Trouble(message, f"stackyard bundle verify {folder} --key cosign.pub")
+        made = check(folder, signing.read_public_key(key))
+        checked.append(f"{folder}: {len(made.files)} files as signed, made {made.made}")
+    if registry is not None or cluster:
+        meant = stack_of(stack, settings)
+        locked = read_lock(lock or meant.project / LOCK)
+        if registry is not None:
+            place = registry_of(registry)
+            access = access_of(place.host, username, password_file, ca, plain=plain_http)
+            found += verify_registry(locked, place, access)
+            checked.append(f"registry {registry}")
+        if cluster:
+            found += verify_cluster(locked, meant)
+            checked.append(f"the nodes of stack {meant.name}")
+    if not checked:
+        message = "nothing to verify: no folder, no --registry and no --cluster"
+        raise Trouble(message, "stackyard bundle verify --cluster")
+    if as_json:
+        print(json.dumps({"checked": checked, "differences": [d.told() for d in found]}, indent=2))
+    else:
+        for line in checked:
+            out().print(f"checked {line}", markup=False)
+        for difference in found:
+            out().print(f"{difference.where}: {difference.what}", markup=False)
+        out().print(f"{sum(d.fails for d in found)} differences that matter")
+    if any(difference.fails for difference in found):
+        raise typer.Exit(1)
+
+
+def key(
+    target: Annotated[Path, typer.Option("-o", "--output", help="The folder of the two files.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make the key pair that bundles are signed with: bundle.key stays, cosign.pub is given out."""
+    private, public = signing.make_key_pair(target, secret_in(passphrase_file))
+    out().print(f"{private} signs and stays with you; {public} is what the site checks with")
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "list": list_,
+    "lock": lock,
+    "build": build,
+    "create": create,
+    "load": load,
+    "verify": verify,
+    "key": key,
+}

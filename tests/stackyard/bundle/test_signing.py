@@ -1,0 +1,90 @@
+"""Signatures that openssl, and cosign where it is at hand, check as ours."""
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stackyard.bundle import signing
+from stackyard.errors import Trouble
+from tools.binaries import cosign
+
+
+def test_openssl_verifies_a_bundles_signature(tmp_path: Path) -> None:
+    private, public = signing.make_key_pair(tmp_path / "keys", "a passphrase")
+    content = tmp_path / "bundle.json"
+    content.write_text('{"version": 1}')
+    key = signing.read_private_key(private, "a passphrase")
+    text = signing.sign(key, content.read_bytes())
+    (tmp_path / "signature").write_bytes(base64.b64decode(text))
+
+    done = subprocess.run(
+        [
+            *("openssl", "dgst", "-sha256", "-verify", public),
+            *("-signature", tmp_path / "signature", content),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == "Verified OK"
+    assert signing.sign(key, content.read_bytes()) == text  # the same again
+
+
+@pytest.mark.integration
+def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
+    private, public = signing.make_key_pair(tmp_path / "keys", None)
+    content = tmp_path / "bundle.json"
+    content.write_text('{"version": 1}')
+    signature = tmp_path / "bundle.json.sig"
+    signature.write_text(
+        signing.sign(signing.read_private_key(private, None), content.read_bytes())
+    )
+    command = [str(cosign()), "verify-blob", "--key", str(public), "--insecure-ignore-tlog"]
+
+    good = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
+    content.write_text('{"version": 2}')
+    bad = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
+
+    assert (good.returncode, bad.returncode != 0) == (0, True)
+
+
+def test_a_changed_byte_is_not_signed(tmp_path: Path) -> None:
+    private, public = signing.make_key_pair(tmp_path, None)
+    text = signing.sign(signing.read_private_key(private, None), b"content")
+    key = signing.read_public_key(public)
+
+    assert signing.is_signed(key, b"content", text)
+    assert not signing.is_signed(key, b"Content", text)
+    assert not signing.is_signed(key, b"content", "no base64")
+
+
+def test_a_key_is_never_written_over(tmp_path: Path) -> None:
+    private, _ = signing.make_key_pair(tmp_path, None)
+
+    with pytest.raises(Trouble, match="is there already"):
+        signing.make_key_pair(tmp_path, None)
+
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "passphrase", "said"),
+    [
+        (b"", None, "is not a private key in PEM"),
+        (b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----", None, "cosign sign-blob"),
+        (None, "spare", "leave --passphrase-file out"),
+    ],
+    ids=["empty", "cosign's own", "spare passphrase"],
+)
+def test_a_key_that_cannot_be_used_says_what_would(
+    tmp_path: Path, content: bytes | None, passphrase: str | None, said: str
+) -> None:
+    private, _ = signing.make_key_pair(tmp_path, None)
+    if content is not None:
+        private.write_bytes(content)
+
+    with pytest.raises(Trouble, match=said):
+        signing.read_private_key(private, passphrase)
