@@ -1,12 +1,17 @@
 """Which back ends are there: all asked at once, the answer kept for a moment."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 
 import httpx
 
+from app.served import Confirm
+
+log = logging.getLogger("app.readiness")
 PROBE_SECONDS = 2.0
+CONFIRM_SECONDS = 1.0
 KEPT_SECONDS = 2.0
 
 
@@ -18,6 +23,7 @@ class Backend:
     url: str
     paths: tuple[str, ...]
     headers: dict[str, str]
+    confirm: Confirm | None = None  # asked once it answers, until it finds nothing wrong
 
 
 class Readiness:
@@ -29,6 +35,7 @@ class Readiness:
         self._client: httpx.AsyncClient | None = None
         self._until = 0.0
         self._missing: list[dict[str, str]] = []
+        self._confirmed: set[str] = set()
 
     async def missing(self) -> list[dict[str, str]]:
         """Return name and reason of every back end that is not ready."""
@@ -57,12 +64,33 @@ class Readiness:
                         backend.url + path, headers=backend.headers, timeout=PROBE_SECONDS
                     )
                     if response.status_code != 404:
-                        return _reason(response.status_code)
+                        return _reason(response.status_code) or await self._wrong(backend)
                 return "answers 404 to every known probe"
         except (TimeoutError, httpx.TimeoutException):
             return f"did not answer within {PROBE_SECONDS:g} s"
         except httpx.HTTPError:
             return "cannot be reached"
+
+    async def _wrong(self, backend: Backend) -> str | None:
+        """Return what is wrong with a back end that answers; one too slow to ask is asked later."""
+        if backend.confirm is None or backend.name in self._confirmed or self._client is None:
+            return None
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                found = await backend.confirm(self._client, backend.headers)
+        except (TimeoutError, httpx.HTTPError):
+            return None
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            log.info("not confirmed", extra={"backend": backend.name, "why": type(error).__name__})
+            found = None
+        if found is None:
+            self._confirmed.add(backend.name)
+        else:
+            log.error(
+                "a back end is not what the stack says",
+                extra={"backend": backend.name, "why": found},
+            )
+        return found
 
 
 def _reason(status: int) -> str | None:

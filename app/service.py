@@ -21,6 +21,7 @@ from app.readiness import Backend, Readiness
 from app.reembedding import Reembedding
 from app.routes.site import SitePipelines
 from app.secrets import bearer, read_secret
+from app.served import confirm_dimension, confirm_model
 from app.settings import Settings, SettingsProblem
 from app.stores import Stores
 from pipelines.convert import SITE
@@ -169,9 +170,27 @@ def _backends(settings: Settings) -> list[Backend]:
     nim = ("/health/ready", "/models")
     qdrant_key = read_secret(settings.qdrant_api_key_file)
     return [
-        Backend("llm", settings.llm_url, nim, bearer(settings.llm_api_key_file)),
-        Backend("embedding", settings.embedding_url, nim, bearer(settings.embedding_api_key_file)),
-        Backend("ranking", settings.ranking_url, nim, bearer(settings.ranking_api_key_file)),
+        Backend(
+            "llm",
+            settings.llm_url,
+            nim,
+            bearer(settings.llm_api_key_file),
+            confirm_model("llm", settings.llm_url, settings.llm_model),
+        ),
+        Backend(
+            "embedding",
+            settings.embedding_url,
+            nim,
+            bearer(settings.embedding_api_key_file),
+            confirm_dimension(settings),
+        ),
+        Backend(
+            "ranking",
+            settings.ranking_url,
+            nim,
+            bearer(settings.ranking_api_key_file),
+            confirm_model("ranking", settings.ranking_url, settings.ranking_model),
+        ),
         Backend(
             "qdrant",
             settings.qdrant_url,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from infra.machine import EDGE, Machine
 from infra.registry import Registry, parse, pin, rewrite
 from infra.schema import Settings
-from infra.schema.models import OPERATOR_VERSION, ROLES
+from infra.schema.models import NIM_OPERATOR_VERSION, OPERATOR_VERSION, ROLES
 from infra.schema.scaling import KEDA_VERSION
 
 
@@ -34,6 +34,9 @@ NIM = {
     "ranking": "nvcr.io/nim/nvidia/llama-nemotron-rerank-1b-v2:1.10.0",
 }
 GPU_OPERATOR = Chart("gpu-operator", OPERATOR_VERSION, "https://helm.ngc.nvidia.com/nvidia")
+NIM_OPERATOR = Chart("k8s-nim-operator", NIM_OPERATOR_VERSION, GPU_OPERATOR.repository)
+# tag only: its chart in git names a development image in its place
+NIM_OPERATOR_IMAGE = f"nvcr.io/nvidia/cloud-native/k8s-nim-operator:v{NIM_OPERATOR_VERSION}"
 # key of the chart's values -> image as its version names it (values.yaml of v26.7.0); what is not
 # deployed on Kubernetes without virtual machines is left out
 GPU_OPERATOR_IMAGES = {
@@ -68,6 +71,7 @@ class Catalog:
     nim: dict[str, str] = field(default_factory=dict)  # role -> image, of the roles of kind nim
     gpu_operator: dict[str, str] = field(default_factory=dict)  # key of its values -> image
     keda: dict[str, str] = field(default_factory=dict)  # key of its values -> image
+    nim_operator: str | None = None  # where the stack installs it
     sources: dict[str, str] = field(default_factory=dict)  # reference here -> where it comes from
 
     @property
@@ -78,6 +82,7 @@ class Catalog:
             **{f"nim-{role}": image for role, image in self.nim.items()},
             **{f"gpu-operator-{key}": image for key, image in self.gpu_operator.items()},
             **{f"keda-{key}": image for key, image in self.keda.items()},
+            **({"nim-operator": self.nim_operator} if self.nim_operator else {}),
         }
 
 
@@ -88,6 +93,7 @@ def build_catalog(
     nim: Mapping[str, str] = MappingProxyType({}),
     operator: Collection[str] = (),
     keda: bool = False,
+    nim_operator: bool = False,
     digests: Mapping[str, str] = MappingProxyType({}),
 ) -> Catalog:
     """Return the pinned images, or what this machine has in their place.
@@ -109,6 +115,7 @@ def build_catalog(
         nim={role: placed(image) for role, image in nim.items()},
         gpu_operator={key: placed(GPU_OPERATOR_IMAGES[key]) for key in operator},
         keda={key: placed(image) for key, image in scaler.items()},
+        nim_operator=placed(NIM_OPERATOR_IMAGE) if nim_operator else None,
         sources={
             placed(image): image
             for image in [
@@ -117,6 +124,7 @@ def build_catalog(
                 *nim.values(),
                 *(GPU_OPERATOR_IMAGES[key] for key in operator),
                 *scaler.values(),
+                *((NIM_OPERATOR_IMAGE,) if nim_operator else ()),
             ]
             if mirror is not None
         },

@@ -54,6 +54,7 @@ class Registered:
     parent: str
     protect: bool
     secret_outputs: tuple[str, ...]
+    after: frozenset[str]  # names of the resources that come before it
 
 
 class Recorder(Mocks):
@@ -108,6 +109,7 @@ class RecordingMonitor(MockMonitor):
                     parent=request.parent,
                     protect=request.protect,
                     secret_outputs=tuple(request.additionalSecretOutputs),
+                    after=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call] # Pulumi's

@@ -18,7 +18,7 @@ from infra.components.gpu_operator_values import target_of
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
 from infra.components.model_import import import_name
-from infra.components.namespaces import StackNamespace
+from infra.components.namespaces import LEVEL, StackNamespace
 from infra.components.network_policies import (
     ANYWHERE,
     Edge,
@@ -28,14 +28,18 @@ from infra.components.network_policies import (
     registry_peer,
 )
 from infra.components.ngc_secrets import HOST as NVIDIA_HOST
+from infra.components.ngc_secrets import USERNAME as NVIDIA_USER
 from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
 from infra.components.nim_download import download_name
+from infra.components.nim_operator import NimOperator, NimOperatorArgs
+from infra.components.nim_service import download_labels, server_labels
 from infra.components.outward import proxy_environment
 from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
+from infra.components.unfinished_release import KubeAccess
 from infra.exports import inventory, service_url
 from infra.lock import MODELS, OWN, Lock
 from infra.machine import Machine, load_machine
@@ -44,6 +48,7 @@ from infra.models.nim import NimPlace
 from infra.reach import allow_list
 from infra.registry import Registry, parse, rewrite
 from infra.schema import Settings
+from infra.schema.gpu_choices import nim_operator_mode
 from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
 from infra.settings import Secrets, load_ca, load_lock, load_secrets, load_settings
 
@@ -66,6 +71,7 @@ def deploy(*, listing: bool = False) -> None:
         nim=nim_images(settings),
         operator=target.images if target else (),
         keda=keda_mode(settings) == "install",
+        nim_operator=nim_operator_mode(settings) == "install",
         digests=lock.digests,
     )
     cluster = build_cluster(settings, catalog, machine)
@@ -150,7 +156,12 @@ class Stack:
             self.opts,
         )
         servers = {
-            role: Workload(name=role, scope=self.servers, port=model_server.PORT)
+            role: Workload(
+                name=role,
+                scope=self.servers,
+                port=model_server.PORT,
+                labels=server_labels(role) if self._by_operator(role) else None,
+            )
             for role in models
             if self.servers is not None
         }
@@ -164,7 +175,12 @@ class Stack:
             provider=self.settings.access.asked_provider,
             servers=servers,
             downloads=[
-                Workload(name=download_name(role), scope=self.servers, port=model_server.PORT)
+                Workload(
+                    name=download_name(role),
+                    scope=self.servers,
+                    port=model_server.PORT,
+                    labels=download_labels(role) if self._by_operator(role) else None,
+                )
                 for role in self.catalog.nim
                 if self.servers is not None and self._downloads(role)
             ],
@@ -209,7 +225,10 @@ class Stack:
         source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)
         return [Edge(source=source, target=app, port=app.port)]
 
-    def _namespace(self, name: str) -> Scope:
+    def _by_operator(self, role: str) -> bool:
+        return role in self.catalog.nim and nim_operator_mode(self.settings) != "none"
+
+    def _namespace(self, name: str, enforce: str = LEVEL) -> Scope:
         return StackNamespace(
             name,
             stack=pulumi.get_stack(),
@@ -218,6 +237,7 @@ class Stack:
             ca=self.given.ca,
             proxy=proxy_environment(self.settings),
             make=self.cluster.make_namespaces,
+            enforce=enforce,
             after=self.copies,
             opts=self.opts,
         ).scope
@@ -266,7 +286,9 @@ class Stack:
 
     def _model_scope(self) -> Scope:
         if self.servers is None:
-            self.servers = self._namespace("models")
+            # the NIM operator gives its pods no seccomp profile, which `restricted` asks for
+            by_operator = nim_operator_mode(self.settings) != "none"
+            self.servers = self._namespace("models", "baseline" if by_operator else LEVEL)
         return self.servers
 
     def _model_place(self) -> tuple[Scope, pulumi.Output[str]]:
@@ -289,10 +311,38 @@ class Stack:
             images=self.catalog.nim,
             key=secrets.key if secrets else None,
             pull=secrets.pull if secrets else None,
-            after=[*self._gpu_operator(), *([secrets.secret] if secrets else [])],
+            after=[
+                *self._gpu_operator(),
+                *self._nim_operator(),
+                *([secrets.secret] if secrets else []),
+            ],
+            by_operator=nim_operator_mode(self.settings) != "none",
             artefacts=self._artefacts(),
             importer=self._image("importer") if self._artefacts() else None,
         )
+
+    def _access(self) -> KubeAccess:
+        given = self.settings.cluster
+        config = self.cluster.kubeconfig or str(given.kubeconfig_path)
+        return KubeAccess(kubeconfig=config, context=given.context)
+
+    def _nim_operator(self) -> list[pulumi.Resource]:
+        """Return what serves NIMCaches and NIMServices; nothing where it is adopted or not used."""
+        image = self.catalog.nim_operator
+        if image is None:
+            return []
+        credentials, key = self._credentials(), self.secrets.get("ngcApiKey")
+        if parse(image).host == NVIDIA_HOST:
+            credentials = PullCredentials(NVIDIA_HOST, NVIDIA_USER, key) if key else None
+        args = NimOperatorArgs(
+            stack=pulumi.get_stack(),
+            settings=self.settings.nim_operator,
+            image=image,
+            credentials=credentials,
+            access=self._access(),
+            after=self.copies,
+        )
+        return [NimOperator("nim-operator", args, self.opts).release]
 
     def _downloads(self, role: str) -> bool:
         """Tell whether a role's files come from NVIDIA."""
@@ -321,6 +371,7 @@ class Stack:
             target=target,
             images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
             credentials=self._credentials() if self.settings.registry.mirrored else None,
+            access=self._access(),
             ca=self.given.ca,
             ca_file=self.settings.registry.ca,
             charts=self.cluster.registry if self.given.sealed else None,

@@ -11,6 +11,7 @@ from stackyard.checks import machine as this_machine
 from stackyard.checks.finding import Check, Finding, ok, problem, run, unknown
 from stackyard.checks.registry import NGC, NGC_USER, Credentials
 from stackyard.checks.timeline import Stage, timeline
+from stackyard.checks.trial import trial
 from stackyard.engine import Engine
 from stackyard.errors import Trouble
 from stackyard.kubernetes import Kubernetes, Refused, kubernetes_of
@@ -20,10 +21,11 @@ from stackyard.project import Stack
 
 PRESENT = {"nvidia.com/gpu.present": "true"}
 OPERATOR = "gpu-operator"
+TAINT = {"key": nodes.GPU}  # that models tolerate where the stack names none
 
 
-def findings_of(stack: Stack) -> Iterator[Finding]:
-    """Yield the findings for a stack, this machine first."""
+def findings_of(stack: Stack, *, try_pod: bool = False) -> Iterator[Finding]:
+    """Yield the findings for a stack, this machine first; `try_pod`: run one on a GPU node too."""
     if stack.is_local:
         for check in this_machine.LOCAL:
             yield from run(check)
@@ -36,6 +38,33 @@ def findings_of(stack: Stack) -> Iterator[Finding]:
         yield from run(functools.partial(aws_account, stack, wants))
     yield from run(functools.partial(registries, stack, wants))
     yield from _cluster(stack)
+    if try_pod:
+        yield from run(functools.partial(tried_pod, stack, wants))
+
+
+def tried_pod(stack: Stack, wants: Wants) -> Iterator[Finding]:
+    """Let a GPU node pull the vector store's image, and look for a card from inside of it."""
+    references, _, _ = images_of(stack, wants)
+    gpu = stack.cluster_setting("gpu")
+    given: dict[str, Any] = gpu if isinstance(gpu, dict) else {}
+    with kubernetes_of(stack) as api:
+        namespace = stack.models_namespace
+        try:
+            api.get(f"/api/v1/namespaces/{namespace}")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            namespace = "default"  # before the first `up`
+        yield from trial(
+            api,
+            namespace=namespace,
+            image=references["qdrant"],
+            selector=selector_of(stack),
+            tolerations=[
+                {"operator": "Exists", **each} for each in given.get("tolerations", [TAINT])
+            ],
+            runtime=str(given.get("runtime", "containerd")),
+        )
 
 
 def timeline_of(stack: Stack) -> list[Stage]:
@@ -96,9 +125,7 @@ def images_of(
     from infra import catalog  # here, because it brings the Pulumi SDK along: half a second
     from infra.registry import Registry, parse, rewrite
 
-    settings = stack.settings
-    given = settings.get("registry")
-    registry_settings: dict[str, Any] = given if isinstance(given, dict) else {}
+    registry_settings = _part(stack, "registry")
     host = registry_settings.get("host")
     mirror = (
         Registry(str(host), registry_settings.get("prefix"))
@@ -111,6 +138,8 @@ def images_of(
         for key in _operator_keys(stack, wants)
         if key in catalog.GPU_OPERATOR_IMAGES
     }
+    if wants.models and _part(stack, "nimOperator").get("mode") == "install":
+        public["nim-operator"] = catalog.NIM_OPERATOR_IMAGE
     for want in wants.models:
         image = _role(stack, want.role).get("image") or catalog.NIM.get(want.role)
         if image:
@@ -130,8 +159,7 @@ def _operator_keys(stack: Stack, wants: Wants) -> tuple[str, ...]:
 
     The driver's is left out: its tag ends in the node's system, which only the node knows.
     """
-    given = stack.settings.get("gpuOperator")
-    mode = given.get("mode") if isinstance(given, dict) else None
+    mode = _part(stack, "gpuOperator").get("mode")
     gpu = stack.cluster_setting("gpu")
     there = gpu.get("preinstalled", "nothing") if isinstance(gpu, dict) else "nothing"
     if not wants.models or mode in ("adopt", "none") or there == "operator":
@@ -151,9 +179,13 @@ def _secret(stack: Stack, name: str) -> str | None:
     return Engine(stack, environment).secret(name)
 
 
+def _part(stack: Stack, name: str) -> dict[str, Any]:
+    given = stack.settings.get(name)
+    return given if isinstance(given, dict) else {}
+
+
 def _role(stack: Stack, role: str) -> dict[str, Any]:
-    models = stack.settings.get("models")
-    given = models.get(role) if isinstance(models, dict) else None
+    given = _part(stack, "models").get(role)
     return given if isinstance(given, dict) else {}
 
 

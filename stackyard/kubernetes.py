@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 class Kubernetes:
-    """One API server; only GETs and access reviews."""
+    """One API server; what `create` and `delete` are for is the doctor's trial pod."""
 
     def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
         if not kubeconfig.is_file():
@@ -77,6 +77,14 @@ class Kubernetes:
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         return bool(self._send("POST", path, review).get("status", {}).get("allowed"))
+
+    def create(self, path: str, body: Json) -> Json:
+        """Make an object in a list."""
+        return self._send("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        """Remove an object. Raises Refused where there is none."""
+        self._send("DELETE", path)
 
     def server_date(self) -> str:
         """Return the Date header of the API server's answer."""

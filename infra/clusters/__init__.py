@@ -6,6 +6,7 @@ import pulumi
 
 from infra.catalog import Catalog
 from infra.clusters.cluster import Cluster
+from infra.clusters.eks_packages import narrow
 from infra.clusters.existing import build_existing_cluster
 from infra.clusters.local import build_local_cluster
 from infra.machine import Machine
@@ -14,6 +15,7 @@ from infra.schema import Settings
 
 def build_eks(settings: Settings, catalog: Catalog, machine: Machine) -> Cluster:
     """Make a cluster at AWS; its 121 MB of packages are imported here and nowhere else."""
+    narrow()
     try:
         from infra.clusters.eks import build_eks_cluster
     except ModuleNotFoundError as error:

@@ -7,9 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.catalog import GPU_OPERATOR
+from infra.components.chart_release import chart_release
 from infra.components.gpu_operator_values import Target, values
 from infra.components.outward import ca_map
 from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.unfinished_release import KubeAccess
 from infra.labels import labels
 from infra.registry import Registry
 from infra.schema import GpuOperatorSettings
@@ -19,7 +21,7 @@ NAMESPACE = "gpu-operator"
 PRIVILEGED = {
     f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")
 }
-SECONDS = 1200  # several GB of images on a fresh node; the default is 300
+MINUTES = 20  # several GB of images on a fresh node; the default is 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class GpuOperatorArgs:
     target: Target
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
+    access: KubeAccess
     ca: str | None = None  # the text of the private authorities
     ca_file: str | None = None  # the same as a file on this machine, for helm
     charts: Registry | None = None  # where a bundle has put the chart; None: NVIDIA's repository
@@ -58,23 +61,20 @@ class GpuOperator(pulumi.ComponentResource):
         chart = args.settings.chart
         if chart is None and args.charts is not None:
             chart = f"oci://{args.charts.reference(f'charts/{GPU_OPERATOR.name}')}"
-        ours = chart is None
-        self.release = k8s.helm.v3.Release(
-            f"{name}-release",
-            name=NAMESPACE,
+        self.release = chart_release(
+            name,
+            release=NAMESPACE,
+            chart=GPU_OPERATOR,
+            given=chart,
+            repository=_repository(chart, args),
+            version=args.settings.version,
             namespace=namespace.metadata.name,
-            chart=GPU_OPERATOR.name if ours else chart,
-            # a chart in a file has its own version
-            version=args.settings.version if ours or _is_remote(chart) else None,
-            repository_opts=_repository(chart, args),
             values=values(args.target, args.images, secret, ca),
-            timeout=SECONDS,
+            access=args.access,
+            minutes=MINUTES,
             # its hook that upgrades the CRDs sends fields that the old ones do not know
-            disable_openapi_validation=True,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create="25m", update="25m", delete="15m"),
-            ),
+            openapi_validation=False,
+            parent=self,
         )
         self.register_outputs({})
 
@@ -92,7 +92,3 @@ def _repository(chart: str | None, args: GpuOperatorArgs) -> k8s.helm.v3.Reposit
     return k8s.helm.v3.RepositoryOptsArgs(
         username=who.username, password=who.password, ca_file=args.ca_file
     )
-
-
-def _is_remote(chart: str | None) -> bool:
-    return chart is not None and chart.startswith("oci://")

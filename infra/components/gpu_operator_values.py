@@ -62,16 +62,17 @@ def target_of(settings: Settings) -> Target | None:
     cluster, operator = settings.cluster, settings.gpu_operator
     aws = cluster.kind == "eks"  # its images bring driver and toolkit
     there = cluster.gpu.preinstalled
+    # Bottlerocket runs a device plugin and a MIG manager of its own: clusters/eks/bottlerocket.py
+    own = any(pool.ami == "bottlerocket" for pool in cluster.gpu_pools)
     driver = not aws and there == "nothing"
     toolkit = not aws and there != "driver-and-toolkit"
     return Target(
         driver=driver if operator.driver is None else operator.driver,
         toolkit=toolkit if operator.toolkit is None else operator.toolkit,
-        # Bottlerocket runs a device plugin of its own
-        device_plugin=not any(pool.ami == "bottlerocket" for pool in cluster.gpu_pools),
+        device_plugin=not own,
         k3s=cluster.gpu.runtime in ("k3s", "rke2"),
-        mig_profile=operator.mig_profile,
-        slices=operator.slices,
+        mig_profile=None if own else operator.mig_profile,
+        slices=None if own else operator.slices,
         packages=operator.driver_packages,
         taints=[] if aws else [each for each in cluster.gpu.tolerations if each.key != GPU_TAINT],
     )
@@ -105,8 +106,9 @@ def values(
     if target.slices is not None:
         result.setdefault("devicePlugin", {})["config"] = _slicing(target.slices)
     if target.taints:
-        result["daemonsets"] = {"tolerations": [NFD_WORKER[1], *map(_toleration, target.taints)]}
-        worker = [*NFD_WORKER, *map(_toleration, target.taints)]
+        ours = [each.named() for each in target.taints]
+        result["daemonsets"] = {"tolerations": [NFD_WORKER[1], *ours]}
+        worker = [*NFD_WORKER, *ours]
         result.setdefault(NFD, {})["worker"] = {"tolerations": worker}
     if target.driver and target.packages is not None:
         result.setdefault("driver", {})["repoConfig"] = {"configMapName": target.packages}
@@ -151,11 +153,6 @@ def _move(result: Values, key: str, image: str, pull_secret: object | None) -> N
         part["version"] = reference.digest if key == "driver" else version
     if pull_secret is not None and key != "driver.manager":  # it takes the driver's
         part["imagePullSecrets"] = [pull_secret]
-
-
-def _toleration(given: Toleration) -> dict[str, str]:
-    named = {"key": given.key, "operator": given.operator, "effect": given.effect}
-    return named if given.value is None else {**named, "value": given.value}
 
 
 def _yaml(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The namespaces of a stack, each held to the restricted Pod Security standard."""
+"""The namespaces of a stack, each held to the restricted Pod Security standard, or told why not."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +12,9 @@ from infra.components.scope import Scope
 from infra.labels import labels
 
 LEVEL = "restricted"
-SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in ("enforce", "audit", "warn")}
+ENFORCE = "pod-security.kubernetes.io/enforce"
+MODES = ("enforce", "audit", "warn")
+SECURITY = {f"pod-security.kubernetes.io/{mode}": LEVEL for mode in MODES}
 
 
 class StackNamespace(pulumi.ComponentResource):
@@ -30,6 +32,7 @@ class StackNamespace(pulumi.ComponentResource):
         ca: str | None = None,
         proxy: Mapping[str, str] = MappingProxyType({}),
         make: bool = True,
+        enforce: str = LEVEL,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -40,7 +43,8 @@ class StackNamespace(pulumi.ComponentResource):
             made = k8s.core.v1.Namespace(
                 f"{name}-namespace",
                 metadata=k8s.meta.v1.ObjectMetaArgs(
-                    name=full, labels={**labels(name, "namespace", stack), **SECURITY}
+                    name=full,
+                    labels={**labels(name, "namespace", stack), **SECURITY, ENFORCE: enforce},
                 ),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
             )

@@ -27,11 +27,15 @@ class Workload:
     name: str
     scope: Scope
     port: int
+    labels: Mapping[str, str] | None = None  # unset: those that our own pods carry
+
+    def pods(self) -> k8s.meta.v1.LabelSelectorArgs:
+        ours = self.labels or selector(self.name, self.scope.stack)
+        return meta.LabelSelectorArgs(match_labels=dict(ours))
 
     def peer(self) -> k8s.networking.v1.NetworkPolicyPeerArgs:
         return net.NetworkPolicyPeerArgs(
-            namespace_selector=in_namespace(self.scope.name),
-            pod_selector=meta.LabelSelectorArgs(match_labels=selector(self.name, self.scope.stack)),
+            namespace_selector=in_namespace(self.scope.name), pod_selector=self.pods()
         )
 
 
@@ -203,7 +207,7 @@ class NetworkPolicies(pulumi.ComponentResource):
 
 def _egress(edge: Edge, source: Workload) -> k8s.networking.v1.NetworkPolicySpecArgs:
     return net.NetworkPolicySpecArgs(
-        pod_selector=_pods(source),
+        pod_selector=source.pods(),
         policy_types=["Egress"],
         egress=[
             net.NetworkPolicyEgressRuleArgs(
@@ -215,7 +219,7 @@ def _egress(edge: Edge, source: Workload) -> k8s.networking.v1.NetworkPolicySpec
 
 def _ingress(edge: Edge, target: Workload) -> k8s.networking.v1.NetworkPolicySpecArgs:
     return net.NetworkPolicySpecArgs(
-        pod_selector=_pods(target),
+        pod_selector=target.pods(),
         policy_types=["Ingress"],
         ingress=[
             net.NetworkPolicyIngressRuleArgs(
@@ -229,10 +233,6 @@ def _peers(
     end: Workload | Outside, *, leaving: bool
 ) -> list[k8s.networking.v1.NetworkPolicyPeerArgs]:
     return [end.peer()] if isinstance(end, Workload) else end.peers(leaving=leaving)
-
-
-def _pods(workload: Workload) -> k8s.meta.v1.LabelSelectorArgs:
-    return meta.LabelSelectorArgs(match_labels=selector(workload.name, workload.scope.stack))
 
 
 def in_namespace(name: str) -> k8s.meta.v1.LabelSelectorArgs:

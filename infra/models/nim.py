@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from infra.clusters.cluster import GpuPlace
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_download import CACHE
+from infra.components.nim_service import NimService
 from infra.components.pod import Resources
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
@@ -51,6 +52,7 @@ class NimPlace:
     after: Sequence[pulumi.Resource]
     artefacts: Mapping[str, str]  # of the roles whose files are in the private registry
     importer: pulumi.Output[str] | None  # the image that pulls those
+    by_operator: bool = False  # NVIDIA's NIM operator makes the pods
 
 
 def nim_model(
@@ -66,7 +68,8 @@ def nim_model(
     memory = settings.memory or size.memory
     dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
     pull = place.pull or place.scope.pull_secret
-    server = Nim(
+    served = NimService if place.by_operator else Nim
+    server = served(
         role,
         NimArgs(
             scope=place.scope,

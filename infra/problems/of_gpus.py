@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 
-from infra.problems.telling import PROJECT, hint, only
+from infra.problems.telling import PROJECT, alias_of, hint, only
 from infra.schema import Settings
-from infra.schema.gpu_choices import has_nim, operator_mode
+from infra.schema.gpu_choices import has_nim, mig_models, operator_mode
 from infra.schema.models import OPERATOR_VERSION
 
+PROFILE_OF_ALL = re.compile(r"all-\d+g\.\d+gb")
 # what `oc login` calls its contexts: project/api-host:6443/user
 OPENSHIFT_CONTEXT = re.compile(r"[^/]*/api-[^/]+:6443(/.*)?")
 
@@ -18,6 +19,7 @@ def gpu_problems(settings: Settings) -> Iterable[str]:
     yield from _nodes(settings)
     yield from _operator(settings)
     yield from _sharing(settings)
+    yield from _nim_operator(settings)
 
 
 def _openshift(settings: Settings) -> Iterable[str]:
@@ -61,7 +63,7 @@ def _operator(settings: Settings) -> Iterable[str]:
     cluster, operator = settings.cluster, settings.gpu_operator
     if cluster.kind == "local":
         for field in sorted(operator.model_fields_set):
-            alias = type(operator).model_fields[field].alias
+            alias = alias_of(type(operator), field)
             yield only(
                 f"gpuOperator.{alias}",
                 getattr(operator, field),
@@ -100,7 +102,7 @@ def _operator(settings: Settings) -> Iterable[str]:
         )
     if mode != "install":
         for field in sorted(operator.model_fields_set - {"mode"}):
-            alias = type(operator).model_fields[field].alias
+            alias = alias_of(type(operator), field)
             yield only(
                 f"gpuOperator.{alias}", getattr(operator, field), "gpuOperator.mode 'install'"
             )
@@ -122,10 +124,65 @@ def _sharing(settings: Settings) -> Iterable[str]:
         yield only("gpuOperator.slices", operator.slices, "gpuOperator.sharing 'timeSlicing'")
     if operator.mig_profile is not None and operator.sharing != "mig":
         yield only("gpuOperator.migProfile", operator.mig_profile, "gpuOperator.sharing 'mig'")
-    if operator.sharing == "mig" and any(
-        pool.ami == "bottlerocket" for pool in settings.cluster.gpu_pools
-    ):
+    if operator.sharing == "mig":
+        yield from _mig_at_aws(settings)
+
+
+def _mig_at_aws(settings: Settings) -> Iterable[str]:
+    profile = settings.gpu_operator.mig_profile
+    for index, pool in enumerate(settings.cluster.gpu_pools):
+        whole = [each for each in pool.instance_types if not mig_models([each])]
+        if whole:
+            yield (
+                f"{PROJECT}:cluster.gpuPools[{index}].instanceTypes: has '{whole[0]}'; with "
+                "gpuOperator.sharing 'mig' only A100, H100 and H200 can be cut\n"
+                f"{hint(f'cluster.gpuPools[{index}].instanceTypes[0]', 'p5.4xlarge')}"
+            )
+        own = pool.ami == "bottlerocket"
+        if own and profile is not None and not PROFILE_OF_ALL.fullmatch(profile):
+            yield (
+                f"{PROJECT}:gpuOperator.migProfile: is '{profile}'; Bottlerocket cuts every GPU of "
+                f"a node alike\n{hint('gpuOperator.migProfile', 'all-1g.10gb')}"
+            )
+
+
+def _nim_operator(settings: Settings) -> Iterable[str]:
+    cluster, operator = settings.cluster, settings.nim_operator
+    if not has_nim(settings):
+        for field in sorted(operator.model_fields_set):
+            alias = alias_of(type(operator), field)
+            yield only(f"nimOperator.{alias}", getattr(operator, field), "models of kind 'nim'")
+        return
+    if operator.mode != "install":
+        for field in sorted(operator.model_fields_set - {"mode"}):
+            alias = alias_of(type(operator), field)
+            yield only(
+                f"nimOperator.{alias}", getattr(operator, field), "nimOperator.mode 'install'"
+            )
+    if operator.mode != "none" and cluster.scope == "namespace":
         yield (
-            f"{PROJECT}:gpuOperator.sharing: is 'mig'; Bottlerocket has a MIG manager of its own, "
-            f"set by the node's settings\n{hint('cluster.gpuPools[0].ami', 'al2023')}"
+            f"{PROJECT}:nimOperator.mode: is '{operator.mode}'; its pods have no seccomp profile, "
+            "so the namespaces of cluster.scope 'namespace', which enforce the restricted Pod "
+            f"Security standard, refuse them\n{hint('nimOperator.mode', 'none')}"
+        )
+    if operator.mode != "none" and settings.airgapped:
+        yield (
+            f"{PROJECT}:nimOperator.mode: is '{operator.mode}'; with airgapped the files come by a "
+            f"Job of ours, not by its NIMCache\n{hint('nimOperator.mode', 'none')}"
+        )
+    if operator.mode != "none" and settings.policy.admission == "deny":
+        yield (
+            f"{PROJECT}:policy.admission: is 'deny'; the pods of the NIM operator break its rules, "
+            f"because nimOperator.mode is '{operator.mode}'\n{hint('policy.admission', 'warn')}"
+        )
+    if operator.mode == "adopt" and cluster.kind == "eks":
+        yield (
+            f"{PROJECT}:nimOperator.mode: is 'adopt'; a new EKS cluster has none\n"
+            f"{hint('nimOperator.mode', 'install')}"
+        )
+    if cluster.endpoint == "private" and operator.mode == "install" and operator.chart is None:
+        yield (
+            f"{PROJECT}:nimOperator.chart: is not set; with cluster.endpoint 'private' `up` runs "
+            "inside of the network, where NVIDIA's chart repository is not reached\n"
+            f"{hint('nimOperator.chart', './k8s-nim-operator-3.1.2.tgz')}"
         )

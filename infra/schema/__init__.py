@@ -9,6 +9,7 @@ from infra.schema.models import (
     GpuOperatorSettings,
     ModelSettings,
     ModelsSettings,
+    NimOperatorSettings,
 )
 from infra.schema.network import NetworkSettings, ProxySettings
 from infra.schema.scaling import Hours, KedaSettings, RoleScaling
@@ -38,6 +39,7 @@ __all__ = [
     "ModelSettings",
     "ModelsSettings",
     "NetworkSettings",
+    "NimOperatorSettings",
     "ProxySettings",
     "QdrantSettings",
     "RegistrySettings",

@@ -32,6 +32,11 @@ class Toleration(Frozen):
         default="NoSchedule", description="the taint's effect"
     )
 
+    def named(self) -> dict[str, str]:
+        """Return it as Kubernetes spells it, for where no typed argument takes it."""
+        spelled = {"key": self.key, "operator": self.operator, "effect": self.effect}
+        return spelled if self.value is None else {**spelled, "value": self.value}
+
 
 class GpuNodes(Frozen):
     """The GPU nodes of a cluster that is there already."""

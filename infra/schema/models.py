@@ -11,6 +11,7 @@ NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
 NVIDIA_RETRIEVAL_URL = "https://ai.api.nvidia.com/v1"  # where NVIDIA hosts its ranking models
 NVIDIA_HOSTS = tuple(url.split("/")[2] for url in (NVIDIA_URL, NVIDIA_RETRIEVAL_URL))
 OPERATOR_VERSION = "v26.7.0"  # of the chart whose values and images are known here
+NIM_OPERATOR_VERSION = "3.1.2"  # of the chart and of the resources that are written for it
 ROLES = ("llm", "embedding", "ranking")
 ModelKind = Literal["local", "hosted", "nim"]
 ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+$")]
@@ -156,6 +157,22 @@ class GpuOperatorSettings(Frozen):
         default=None,
         min_length=1,
         description="mig: a configuration of the MIG manager, for example all-1g.10gb",
+    )
+
+
+class NimOperatorSettings(Frozen):
+    """NVIDIA's NIM operator, which can serve the roles of kind `nim` in place of Deployments."""
+
+    mode: Literal["none", "install", "adopt"] = Field(
+        default="none",
+        description="`none`: NIMs are plain Deployments; `install` the operator, or `adopt` one "
+        "that is there: NIMs are its NIMCache and NIMService",
+    )
+    version: str = Field(default=NIM_OPERATOR_VERSION, min_length=2, description="of its chart")
+    chart: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a chart file or oci:// address in place of NVIDIA's repository",
     )
 
 

@@ -17,7 +17,7 @@ from infra.schema.fields import (
     Schedule,
     WebAddress,
 )
-from infra.schema.models import GpuOperatorSettings, ModelsSettings
+from infra.schema.models import GpuOperatorSettings, ModelsSettings, NimOperatorSettings
 from infra.schema.network import NetworkSettings
 from infra.schema.scaling import KedaSettings
 
@@ -186,6 +186,9 @@ class Settings(Frozen):
     )
     keda: KedaSettings = Field(
         default=KedaSettings(), description="what scales model servers; not on a local cluster"
+    )
+    nim_operator: NimOperatorSettings = Field(
+        default=NimOperatorSettings(), description="another way to serve the roles of kind `nim`"
     )
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="the image registry that the cluster pulls from"

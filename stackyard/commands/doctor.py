@@ -1,6 +1,7 @@
 """`stackyard doctor`: what is missing for a stack, why it matters, and the command that helps."""
 
 import json
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -20,10 +21,15 @@ MARKS = {
 }
 
 
-def doctor(stack: StackName = "dev", as_json: AsJson = False) -> None:
+TryPod = Annotated[
+    bool, typer.Option("--try-pod", help="also run a pod on a GPU node: its pull and its card")
+]
+
+
+def doctor(stack: StackName = "dev", as_json: AsJson = False, try_pod: TryPod = False) -> None:
     """Check what a stack needs before `up`, and say how far it is after."""
     meant = find(stack)
-    findings = list(findings_of(meant))
+    findings = list(findings_of(meant, try_pod=try_pod))
     stages = timeline_of(meant)
     if as_json:
         report = {

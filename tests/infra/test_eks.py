@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import tomllib
+from base64 import b64decode
 from typing import Any
 
 import pulumi
@@ -144,6 +146,41 @@ def test_bottlerocket_keeps_images_on_its_second_disk_and_its_own_device_plugin(
     assert private["nodes-br-group"].inputs["amiType"] == "BOTTLEROCKET_x86_64_NVIDIA"
     for part in ("driver", "toolkit", "devicePlugin", "migManager"):
         assert values[part] == {"enabled": False}
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (
+            {"sharing": "mig", "migProfile": "all-1g.10gb"},
+            {
+                "device-partitioning-strategy": "mig",
+                "mig": {"profile": {"a100.80gb": "1g.10gb", "h100.80gb": "1g.10gb"}},
+            },
+        ),
+        (
+            {"sharing": "timeSlicing", "slices": 3},
+            {
+                "device-sharing-strategy": "time-slicing",
+                "time-slicing": {"replicas": 3, "rename-by-default": False},
+            },
+        ),
+    ],
+)
+def test_bottlerocket_shares_a_gpu_by_the_settings_of_its_node(
+    deploy: Deploy, operator: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    pool = {**BOTTLEROCKET, "instanceTypes": ["p5.4xlarge", "p4de.24xlarge"]}
+    settings = {"cluster": {**EKS, "gpuPools": [pool]}, "gpuOperator": operator, "models": NIM}
+
+    found = deploy(settings, secrets=KEY)
+
+    data = tomllib.loads(b64decode(found["nodes-br-template"].inputs["userData"]).decode())
+    assert data["settings"]["kubelet-device-plugins"]["nvidia"] == expected
+    values = found["gpu-operator-release"].inputs["values"]
+    assert values["devicePlugin"] == values["migManager"] == {"enabled": False}
+    assert "mig" not in values
+    assert "userData" not in found["nodes-system-template"].inputs
 
 
 def test_network_policies_hold_and_volumes_are_made_by_a_role_of_their_own(
@@ -335,6 +372,23 @@ def test_only_stacks_at_aws_import_its_packages() -> None:
     program = "import sys, infra.program; sys.exit('pulumi_aws' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_preview_loads_of_aws_what_it_makes_and_no_more() -> None:
+    program = """
+import sys
+from infra.clusters.eks_packages import narrow
+narrow()
+import infra.clusters.eks
+import pulumi_aws as aws
+aws.ec2.Vpc, aws.ec2.SecurityGroupIngressArgs, aws.eks.outputs.NodeGroupResource
+assert not hasattr(aws.ec2, "NotThere")
+print(len([name for name in sys.modules if name.startswith("pulumi_aws.ec2.")]))
+"""
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert 2 < int(done.stdout) < 30  # of 180
 
 
 def test_a_stack_at_aws_without_its_packages_says_how_to_get_them(

@@ -10,6 +10,7 @@ from infra.settings import load_settings
 from tests.infra.conftest import Deploy
 
 POOL: dict[str, Any] = {"name": "gpu", "instanceTypes": ["g6e.2xlarge"]}
+H100: dict[str, Any] = {"name": "h100", "instanceTypes": ["p5.4xlarge"]}
 EKS: dict[str, Any] = {
     "kind": "eks",
     "account": "111122223333",
@@ -153,6 +154,21 @@ def test_a_wrong_eks_setting_is_explained(
             "stackyard:gpuOperator.slices: is not set; with gpuOperator.sharing 'timeSlicing' it "
             "is how many pods share a GPU\n"
             "hint: pulumi config set --path 'stackyard:gpuOperator.slices' 2",
+        ),
+        (
+            {"gpuOperator": {"sharing": "mig", "migProfile": "all-1g.10gb"}},
+            "stackyard:cluster.gpuPools[0].instanceTypes: has 'g6e.2xlarge'; with "
+            "gpuOperator.sharing 'mig' only A100, H100 and H200 can be cut\n"
+            "hint: pulumi config set --path 'stackyard:cluster.gpuPools[0].instanceTypes[0]' "
+            "p5.4xlarge",
+        ),
+        (
+            {
+                "cluster": {**EKS, "gpuPools": [{**H100, "ami": "bottlerocket"}]},
+                "gpuOperator": {"sharing": "mig", "migProfile": "custom"},
+            },
+            "stackyard:gpuOperator.migProfile: is 'custom'; Bottlerocket cuts every GPU of a node "
+            "alike\nhint: pulumi config set --path 'stackyard:gpuOperator.migProfile' all-1g.10gb",
         ),
         (
             {"gpuOperator": {"slices": 4}},

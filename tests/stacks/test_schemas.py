@@ -1,16 +1,12 @@
-"""Every object of every stack file, strictly against Kubernetes' own schema where it is at hand.
+"""Every object of every stack file, strictly against each Kubernetes that we support.
 
-    go mod download k8s.io/kubernetes@v1.36.3
-    STACKYARD_KUBERNETES_SCHEMAS=~/go/pkg/mod/k8s.io/kubernetes@v1.36.3/api/openapi-spec/swagger.json
-Several files may be given, separated by colons. KEDA's own kind is checked where its module is:
+KEDA's own kind is checked where its module is:
 
     go mod download github.com/kedacore/keda/v2@v2.20.2
     STACKYARD_KEDA_SCHEMA=~/go/pkg/mod/github.com/kedacore/keda/v2@v2.20.2/config/crd/bases/keda.sh_scaledobjects.yaml
 """
 
-import json
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +14,16 @@ import pytest
 import yaml
 
 from tests.infra.conftest import Deploy, deploy, no_machine
+from tests.stacks.openapi import Definition, problems, whole
+from tests.stacks.published import KUBERNETES, definitions
 from tests.stacks.test_stacks import FILES, NEEDED, kubeconfig, name_of, settings_of
 
 __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
 
-SCHEMAS = [each for each in os.environ.get("STACKYARD_KUBERNETES_SCHEMAS", "").split(":") if each]
-TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
-Definition = dict[str, Any]
 KEDA = os.environ.get("STACKYARD_KEDA_SCHEMA")
-needs_kubernetes = pytest.mark.skipif(
-    not SCHEMAS, reason="STACKYARD_KUBERNETES_SCHEMAS names no swagger.json"
-)
 needs_keda = pytest.mark.skipif(not KEDA, reason="STACKYARD_KEDA_SCHEMA names no definition")
 
-
-@cache
-def definitions(path: str) -> dict[str, Definition]:
-    read: dict[str, Definition] = json.loads(Path(path).expanduser().read_text())["definitions"]
-    return read
+pytestmark = pytest.mark.cluster  # of this tier because it may download
 
 
 def kind_of(schema: dict[str, Definition], api_version: str, kind: str) -> Definition:
@@ -54,40 +35,6 @@ def kind_of(schema: dict[str, Definition], api_version: str, kind: str) -> Defin
         if wanted in each.get("x-kubernetes-group-version-kind", [])
     ]
     return found
-
-
-def problems(schema: dict[str, Definition], shape: Definition, value: Any, where: str) -> list[str]:
-    """Return unknown fields, missing ones and wrong types."""
-    if "$ref" in shape:
-        return problems(schema, schema[shape["$ref"].rpartition("/")[2]], value, where)
-    kind = shape.get("type")
-    if kind == "string" and shape.get("format") == "int-or-string":
-        return [] if isinstance(value, str | int) else [f"{where} is {value!r}"]
-    if kind is not None and "properties" not in shape and not isinstance(value, TYPES[kind]):
-        return [f"{where} is {value!r}, not a {kind}"]
-    found = [f"{where} lacks {each}" for each in shape.get("required", []) if each not in value]
-    if "properties" in shape:
-        for key, each in value.items():
-            if key not in shape["properties"]:
-                found.append(f"{where} has no {key}")
-            else:
-                found += problems(schema, shape["properties"][key], each, f"{where}.{key}")
-    elif kind == "array":
-        for number, each in enumerate(value):
-            found += problems(schema, shape["items"], each, f"{where}[{number}]")
-    elif "additionalProperties" in shape:
-        for key, each in value.items():
-            found += problems(schema, shape["additionalProperties"], each, f"{where}.{key}")
-    return found
-
-
-def whole(value: Any) -> Any:
-    """Return a value whose whole numbers are such; the engine's wire knows only one kind."""
-    if isinstance(value, dict):
-        return {key: whole(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [whole(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @needs_keda
@@ -105,7 +52,6 @@ def test_keda_would_accept_every_scaled_object_strictly(deploy: Deploy) -> None:
         assert problems({}, shape, each["spec"], each["metadata"]["name"]) == []
 
 
-@needs_kubernetes
 @pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_kubernetes_would_accept_every_object_strictly(deploy: Deploy, path: Path) -> None:
@@ -121,7 +67,21 @@ def test_kubernetes_would_accept_every_object_strictly(deploy: Deploy, path: Pat
     ]
 
     assert len(objects) > 10
-    for schema in map(definitions, SCHEMAS):
+    for minor in KUBERNETES:
+        schema = definitions(minor)
         for each in objects:
             shape = kind_of(schema, each["apiVersion"], each["kind"])
-            assert problems(schema, shape, each, f"{each['kind']}") == []
+            assert problems(schema, shape, each, f"{minor} {each['kind']}") == []
+
+
+def test_the_check_finds_a_wrong_field_a_missing_one_and_a_wrong_type() -> None:
+    schema = definitions("1.36")
+    wrong: dict[str, Any] = {"spec": {"replica": 1, "template": {}, "minReadySeconds": "5"}}
+
+    found = problems(schema, kind_of(schema, "apps/v1", "Deployment"), wrong, "Deployment")
+
+    assert sorted(found) == [
+        "Deployment.spec has no replica",
+        "Deployment.spec lacks selector",
+        "Deployment.spec.minReadySeconds is '5', not a integer",
+    ]

@@ -24,6 +24,8 @@ class FakeKubernetes:
         self.lists: dict[str, list[Json]] = {}  # path of a list -> its items
         self.denied: set[tuple[str, str]] = set()  # resource, namespace ("" for everywhere)
         self.refused: dict[str, int] = {}  # path -> status in place of an answer
+        self.made: list[Json] = []  # what was created, as it was given
+        self.made_status: Json = {}  # what of an object appears once it is created
         self.minor = "35"
         self.date: str | None = None
         handler = type("Bound", (Handler,), {"fake": self})
@@ -69,6 +71,16 @@ class FakeKubernetes:
             asked = body["spec"]["resourceAttributes"]
             key = (asked["resource"], asked["namespace"])
             return 201, {"status": {"allowed": key not in self.denied}}
+        if method == "POST":
+            self.made.append(body)
+            self.lists.setdefault(path, []).append({**body, **self.made_status})
+            return 201, body
+        if method == "DELETE":
+            above, _, name = path.rpartition("/")
+            left = [e for e in self.lists.get(above, []) if e["metadata"]["name"] != name]
+            gone = len(left) < len(self.lists.get(above, []))
+            self.lists[above] = left
+            return (200, {}) if gone else (404, {"message": f"{name} not found"})
         if path in self.lists:
             return 200, {"items": self.lists[path]}
         above, _, name = path.rpartition("/")
@@ -102,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = _handle
+    do_GET = do_POST = do_DELETE = _handle
 
 
 def gpu_node(name: str = "gpu-1", **changes: Any) -> Json:

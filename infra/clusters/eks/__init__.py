@@ -72,6 +72,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
                 role_arn=roles.arn("node"),
                 subnets=[network.private[zone] for zone in zones_of(pool) or cluster.zones],
                 settings=pool,
+                operator=settings.gpu_operator,
                 after=joinable,
                 hours=settings.models.hours,
             ),

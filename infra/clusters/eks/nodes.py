@@ -7,6 +7,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.clusters.aws_place import TAG
+from infra.clusters.eks import bottlerocket
+from infra.schema import GpuOperatorSettings
 from infra.schema.cluster import GpuPool, SystemPool
 from infra.schema.hours import cron
 from infra.schema.scaling import Hours
@@ -32,6 +34,7 @@ class PoolArgs:
     role_arn: pulumi.Input[str]
     subnets: Sequence[aws.ec2.Subnet]
     settings: SystemPool | GpuPool
+    operator: GpuOperatorSettings
     after: Sequence[pulumi.Resource]  # what a node needs to join
     hours: Hours | None = None  # of GPU nodes; None: always
 
@@ -100,6 +103,11 @@ class Pool(pulumi.ComponentResource):
             f"{name}-template",
             name_prefix=f"stackyard-{args.stack}-{short}-",
             update_default_version=True,
+            user_data=(
+                bottlerocket.user_data(gpu.instance_types, args.operator)
+                if gpu and gpu.ami == "bottlerocket"
+                else None
+            ),
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled",
                 http_tokens="required",  # IMDSv2

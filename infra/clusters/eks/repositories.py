@@ -32,7 +32,8 @@ class Repositories(pulumi.ComponentResource):
                     scan_on_push=True
                 ),
                 encryption_configurations=[
-                    aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="AES256")
+                    # by the key that AWS keeps for ECR
+                    aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS")
                 ],
                 force_delete=True,  # all of it can be built or copied again
                 opts=pulumi.ResourceOptions(parent=self),

@@ -47,6 +47,18 @@ def test_the_bus_is_no_slower_than_planned(recorded: dict[str, Any]) -> None:
     assert recorded["cuda"]["bytes_per_second"]["host_to_device_pageable"] >= TO_DEVICE
 
 
+@pytest.mark.parametrize("card", ["L4", "L40S"])
+def test_a_shared_card_holds_what_the_guide_puts_on_it_and_guards_none_of_it(card: str) -> None:
+    runs = json.loads((RESULTS / "gpu-h100-shared.json").read_text())[card]
+
+    assert {runs["as planned"][role]["error"] for role in ("embedding", "ranking", "llm")} == {0}
+    for role in ("embedding", "ranking", "llm"):
+        assert runs["as planned"][role]["context"] * MIB <= CONTEXT_BYTES
+    greedy = runs["language model first, at 0.9"]
+    assert (greedy["embedding"]["error"], greedy["ranking"]["error"]) == (2, 2)
+    assert runs["language model grows"]["embedding asks 256 more: error"] == 2
+
+
 def planned(run: dict[str, Any]) -> Need:
     """Return the planner's need in the circumstances of a measured run."""
     return need_of(

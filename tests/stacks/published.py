@@ -1,0 +1,95 @@
+"""What others publish and our tests compare with, out of Go modules: kept by content.
+
+Kubernetes' OpenAPI of each minor version that the GPU operator supports, and NVIDIA's own chart at
+the newest commit that is to be had as a module; a newer chart may be given by its path.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tools import golang
+from tools.cache import Recipe, content_key
+
+# version and checksum of k8s.io/kubernetes for each minor version
+KUBERNETES = {
+    "1.33": ("v1.33.13", "h1:bmH31xUdSzeA5vk0wZAK9MZp11mdLuzUSeKk0qN3hPQ="),
+    "1.34": ("v1.34.4", "h1:Yy6R4QB8C9kJPp25GFqEvX5XQwY5qzKeqD0Xx6oAcmk="),
+    "1.35": ("v1.35.4", "h1:o/8dBC/pHVpYoGV4OAIytAlNPZbdYVTXJHoYvXC4qzM="),
+    "1.36": ("v1.36.3", "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="),
+}
+SWAGGER = "api/openapi-spec/swagger.json"
+# of 17 September 2025, before v25.10: the module has no newer one
+GPU_OPERATOR = (
+    "v0.0.0-20250917190837-d73a0086a6ba",
+    "h1:LoeqwWjR0h2WRyHXmyYCPVwM/dAdKKxjE8LzyyeuqHI=",
+)
+CHART = "deployments/gpu-operator/"
+
+
+@cache
+def definitions(minor: str) -> dict[str, dict[str, Any]]:
+    """Return the types of a minor version of Kubernetes, by their names."""
+    pinned = KUBERNETES[minor]
+
+    def make(folder: Path) -> str:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            _module("k8s.io/kubernetes", *pinned, scratch) as zipped,
+        ):
+            (name,) = [each for each in zipped.namelist() if each.endswith(f"/{SWAGGER}")]
+            (folder / "definitions.json").write_text(
+                json.dumps(json.loads(zipped.read(name))["definitions"])
+            )
+        return "out of a Go module"
+
+    entry = Recipe(name="kubernetes-types", key=content_key(minor, *pinned), make=make).ensure()
+    read: dict[str, dict[str, Any]] = json.loads((entry.folder / "definitions.json").read_text())
+    return read
+
+
+def gpu_operator_chart() -> Path:
+    """Return the chart's folder, or the file that STACKYARD_GPU_OPERATOR_CHART names."""
+    given = os.environ.get("STACKYARD_GPU_OPERATOR_CHART")
+    if given:
+        return Path(given)
+
+    def make(folder: Path) -> str:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            _module("github.com/NVIDIA/gpu-operator", *GPU_OPERATOR, scratch) as zipped,
+        ):
+            for name in zipped.namelist():
+                _, found, inside = name.partition(f"/{CHART}")
+                if found:
+                    (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / inside).write_bytes(zipped.read(name))
+        return "out of a Go module"
+
+    return (
+        Recipe(name="gpu-operator-chart", key=content_key(*GPU_OPERATOR), make=make).ensure().folder
+    )
+
+
+def _module(path: str, version: str, checksum: str, scratch: str) -> zipfile.ZipFile:
+    """Download a module into a folder of its own and compare its checksum."""
+    cached = {**os.environ, "GOMODCACHE": scratch, "GOFLAGS": "-modcacherw -mod=mod"}
+    done = subprocess.run(
+        [golang.compiler("kind"), "mod", "download", "-json", f"{path}@{version}"],
+        cwd=scratch,
+        env=cached,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = json.loads(done.stdout or "{}")
+    assert done.returncode == 0, said.get("Error", done.stderr)
+    assert said["Sum"] == checksum, said
+    shutil.rmtree(said["Dir"])
+    return zipfile.ZipFile(said["Zip"])
