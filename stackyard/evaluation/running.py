@@ -13,7 +13,8 @@ from stackyard.errors import Trouble
 from stackyard.evaluation.asking import Outcome, ask_all
 from stackyard.evaluation.questions import Question
 from stackyard.evaluation.result import Result, Subject, summarize
-from stackyard.ingestion import Collected, Found, ingest
+from stackyard.files import Found
+from stackyard.ingestion import Collected, ingest
 from stackyard.progress import Stages
 from stackyard.target import Target
 

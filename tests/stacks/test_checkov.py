@@ -46,7 +46,7 @@ def failed(checkov: Path, framework: str, folder: Path) -> set[tuple[str, str]]:
         "-m",
         "checkov.main",
         "--directory",
-        folder,
+        str(folder),
         "--framework",
         framework,
     ]
