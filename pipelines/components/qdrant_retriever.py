@@ -104,8 +104,9 @@ class QdrantRetriever:
             "with_vector": False,
             "with_payload": True,
         }
-        if conditions := _conditions(filters, permit):
-            body["filter"] = {"must": conditions}
+        chosen = _filter(filters, permit)
+        if chosen is not None:
+            body["filter"] = chosen
         reply = await self._client.post(orjson.dumps(body))
         try:
             points = orjson.loads(reply)["result"]["points"]
@@ -117,11 +118,11 @@ class QdrantRetriever:
         return {"documents": documents, "seconds": time.perf_counter() - started}
 
 
-def _conditions(filters: dict[str, Any] | None, permit: Permit | None) -> list[object]:
-    conditions: list[object] = []
-    if permit is not None and permit.condition is not None:
-        conditions.append(orjson.Fragment(permit.condition))
+def _filter(filters: dict[str, Any] | None, permit: Permit | None) -> object:
+    """Return Qdrant's filter of both; what the stock retriever sends where there is no permit."""
     chosen = convert_filters_to_qdrant(filters)
-    if chosen is not None:
-        conditions.append(chosen.model_dump(mode="json", exclude_none=True))
-    return conditions
+    asked = None if chosen is None else chosen.model_dump(mode="json", exclude_none=True)
+    if permit is None or permit.condition is None:
+        return asked
+    conditions: list[object] = [orjson.Fragment(permit.condition)]
+    return {"must": conditions if asked is None else [*conditions, asked]}
