@@ -18,6 +18,7 @@ BLOCK = re.compile(
 # a block that is not run says why, in one of these words
 REASONS = (
     "CI runs it",
+    "another test runs it",
     "needs AWS",
     "needs a GPU",
     "needs NVIDIA's API",
