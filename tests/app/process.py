@@ -102,7 +102,7 @@ class AppProcess:
         assert process.stdout is not None
         for line in process.stdout:
             self.output.append(line)
-            if '"event": "serving"' in line and (found := re.search(r'"port": (\d+)', line)):
+            if '"event":"serving"' in line and (found := re.search(r'"port":(\d+)', line)):
                 ports.put(found[1])
         ports.put(None)
 
