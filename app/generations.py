@@ -15,9 +15,10 @@ import httpx
 
 from app.secrets import read_secret
 from app.settings import Settings
-from pipelines.errors import stage_error
+from pipelines.errors import Failure, Stage, StageError
 
 SECONDS = 5.0
+STAGE: Stage = "retrieval"
 Shape = dict[str, Any]  # Qdrant's answers, looked at where they are used
 
 
@@ -153,13 +154,16 @@ class Generations:
             with httpx.Client(headers=self._headers, timeout=SECONDS) as client:
                 response = client.request(method, f"{self._url}{path}", json=body)
         except httpx.HTTPError as error:
-            raise (stage_error("retrieval", error) or error) from error
+            slow = isinstance(error, httpx.TimeoutException)
+            raise StageError(STAGE, Failure("timeout" if slow else "unreachable")) from error
         if response.status_code == 404:
             raise LookupError(path)
+        if response.is_error:
+            raise StageError(STAGE, Failure("status", response.status_code))
         try:
-            result = response.raise_for_status().json()["result"]
-        except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
-            raise (stage_error("retrieval", error) or error) from error
+            result = response.json()["result"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise StageError(STAGE, Failure("answer")) from error
         return result if isinstance(result, dict) else {}
 
 

@@ -49,7 +49,6 @@ def memory_mib(app: AppProcess) -> int:
         ("GET", "/redoc"),
         ("GET", "/traces"),
         ("POST", "/v1/files"),
-        ("POST", "/v1/responses"),
         ("POST", "/indexing/run"),
         ("GET", "/query/executions"),
         ("GET", "/%71uery/../status"),
