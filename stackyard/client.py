@@ -219,7 +219,7 @@ class Service:
 
     def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
         """Put a backup into a service that holds no document; return what it holds then."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/x-tar"}
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         response = self._http.put(
             "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
         )

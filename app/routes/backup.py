@@ -12,7 +12,7 @@ from app.backup.archive import size_of
 from app.backup.backups import Backups, Held
 from app.problems import Problem
 
-TAR = "application/x-tar"
+TAR, BYTES = "application/x-tar", "application/octet-stream"
 
 
 class Restored(BaseModel):
@@ -50,7 +50,7 @@ def backup_router(backups: Backups) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {TAR: {"schema": {"type": "string", "format": "binary"}}},
+                "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}},
             }
         },
     )
