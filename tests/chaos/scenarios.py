@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from tests.chaos.yard import Yard, is_right, seconds_until, yard
-from tests.soak.__main__ import main as kill_and_count
+from tests.soak.__main__ import kill_and_count
 
 Check = Callable[[Path, int], "Seen"]
 
@@ -206,9 +206,10 @@ def too_many(folder: Path, scale: int) -> Seen:
 def killed_while_indexing(_folder: Path, scale: int) -> Seen:
     """kill -9 at random moments of an ingestion."""
     kills, documents = 3 * scale, 40 * scale
-    kept = kill_and_count(kills, documents) == 0
-    said = f"{kills} kills, {documents} documents: {'none' if kept else 'some'} lost or doubled"
-    return Seen(kept, said, {"kills": kills, "documents": documents})
+    found = kill_and_count(kills, documents)
+    counted = ", ".join(f"{count} {name}" for name, count in found.items())
+    said = f"{kills} kills, {documents} documents: {counted}"
+    return Seen(not any(found.values()), said, {"kills": kills, **found})
 
 
 def long_run(folder: Path, scale: int) -> Seen:

@@ -23,7 +23,18 @@ LONGEST_LIFE = 8.0
 
 
 def main(kills: int, documents: int) -> int:
-    """Print one line a kill and the count at the end; 1 where anything is lost or doubled."""
+    """Kill, count and keep the figures; 1 where anything is lost or doubled."""
+    found = kill_and_count(kills, documents)
+    figures = {"kills": figure(kills, ""), "documents": figure(documents, "")}
+    figures |= {name: figure(count, "documents") for name, count in found.items()}
+    show(f"{kills} kills", figures)
+    command = f"python -m tests.soak {kills} {documents}"
+    print(f"written: {keep('soak', record(figures) | {'command': command})}")
+    return 1 if any(found.values()) else 0
+
+
+def kill_and_count(kills: int, documents: int) -> dict[str, int]:
+    """Print one line a kill, and return how many documents are not done, lost or doubled."""
     chance = random.Random(1)
     with FakeNim() as nim, FakeQdrant() as qdrant, tempfile.TemporaryDirectory() as folder:
         app = AppProcess(Path(folder), nim, qdrant).start()
@@ -41,13 +52,7 @@ def main(kills: int, documents: int) -> int:
             jobs_now = {name: app.job(job) for name, job in accepted.items()}
         finally:
             app.stop()
-        found = verdict(qdrant, jobs_now)
-    figures = {"kills": figure(kills, ""), "documents": figure(documents, "")}
-    figures |= {name: figure(count, "documents") for name, count in found.items()}
-    show(f"{kills} kills", figures)
-    command = f"python -m tests.soak {kills} {documents}"
-    print(f"written: {keep('soak', record(figures) | {'command': command})}")
-    return 1 if any(found.values()) else 0
+        return verdict(qdrant, jobs_now)
 
 
 def verdict(qdrant: FakeQdrant, jobs: dict[str, dict[str, object]]) -> dict[str, int]:
