@@ -215,9 +215,9 @@ def killed_while_indexing(_folder: Path, scale: int) -> Seen:
 def long_run(folder: Path, scale: int) -> Seen:
     """Questions without a pause: memory stays where it is."""
     with yard(folder) as it:
-        it.many(300)
+        it.many(200)
         warm = resident_mib(it)
-        count = 500 * scale
+        count = 200 * scale
         right = sum(map(is_right, it.many(count)))
         grown = resident_mib(it) - warm
     per_1000 = grown / count * 1000
