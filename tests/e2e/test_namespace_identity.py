@@ -47,7 +47,7 @@ def test_the_published_role_is_enough_for_a_whole_up_and_for_nothing_else(
 ) -> None:
     tenant.pulumi("up", "--yes", "--skip-preview")
 
-    report = json.loads(tenant.stackyard("accept", "--from-here", "--json"))
+    report = json.loads(tenant.stackyard("accept", "--json"))
     assert report["passed"], report
     kubectl = ["kubectl", "--kubeconfig", str(tenant.project / "kubeconfig"), "--context", NAME]
     for denied in (
