@@ -38,7 +38,10 @@ integration: .venv/.tested ## Real HTTP against processes on this machine
 	@$(RUN) pytest tests -q -m integration
 
 e2e: .venv/.tested ## Journeys on a real kind cluster of their own
-	@$(RUN) pytest tests -q -m "cluster or e2e"
+	@$(RUN) pytest tests -q -m "(cluster or e2e) and not long"
+
+long: .venv/.tested ## The journeys that `make test` leaves out
+	@$(RUN) pytest tests -q -m long
 
 fix: .venv/.tested ## Format and repair what ruff can
 	@.venv/bin/ruff format .
@@ -73,4 +76,4 @@ s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e fix bench chaos figures
+.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e long fix bench chaos figures
