@@ -172,7 +172,7 @@ def outside(shell: Shell, node: str, docker: str, registry_ip: str) -> Iterator[
     finally:
         if server is not None:
             server.kill()
-            server.wait()
+            server.communicate()  # its pipe is closed with it
         for name in (away, deployer):
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         for link in ("sy-out", "sy-dep"):

@@ -12,6 +12,7 @@ from tests.e2e.yard import ROOT, Yard
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(3600)]
 
 NAME = "tenant"
+CONTEXT = f"kind-stackyard-{NAME}"  # the stand-in provider takes no other
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def tenant(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tea
     )
     yard.kubectl("apply", "-f", str(role))
     kubeconfig = identity(yard, folder)
-    cluster = {"kubeconfig": str(kubeconfig), "context": NAME, "scope": "namespace"}
+    cluster = {"kubeconfig": str(kubeconfig), "context": CONTEXT, "scope": "namespace"}
     team = make_team(yard, folder, NAME, cluster=cluster)
     yield team
     team.stackyard("down", "--delete-data", "--yes")
@@ -36,7 +37,7 @@ def identity(yard: Yard, folder: Path) -> Path:
     token = yard.kubectl("create", "token", "stackyard", "-n", f"rag-{NAME}", "--duration=2h")
     (cluster,) = admin["clusters"]
     user = {"name": NAME, "user": {"token": token.strip()}}
-    context = {"name": NAME, "context": {"cluster": cluster["name"], "user": NAME}}
+    context = {"name": CONTEXT, "context": {"cluster": cluster["name"], "user": NAME}}
     path = folder / "kubeconfig"
     path.write_text(json.dumps({"clusters": [cluster], "users": [user], "contexts": [context]}))
     return path
@@ -49,7 +50,7 @@ def test_the_published_role_is_enough_for_a_whole_up_and_for_nothing_else(
 
     report = json.loads(tenant.stackyard("accept", "--json"))
     assert report["passed"], report
-    kubectl = ["kubectl", "--kubeconfig", str(tenant.project / "kubeconfig"), "--context", NAME]
+    kubectl = ["kubectl", "--kubeconfig", str(tenant.project / "kubeconfig"), "--context", CONTEXT]
     for denied in (
         ["create", "namespaces"],
         ["get", "nodes"],

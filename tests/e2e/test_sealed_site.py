@@ -30,7 +30,7 @@ from tests.e2e.yard import ROOT, Yard
 from tools.sealed.docker import namespace_name
 from tools.standin.install import plugin_directory
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 STACK, USER, PASSWORD = "sealed", "robot", "of-the-robot"
 # bcrypt of PASSWORD: a registry takes no other
