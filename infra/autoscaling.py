@@ -1,19 +1,17 @@
 """What scales the model servers of a stack: KEDA, or a stand-in for it on a local cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.catalog import Catalog
 from infra.components import local_autoscaler
 from infra.components.keda import Keda, KedaArgs, scaled_object
 from infra.components.local_autoscaler import LocalAutoscaler, LocalAutoscalerArgs
 from infra.components.network_policies import Edge, Outside, Workload
-from infra.components.pull_secret import PullCredentials
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
-from infra.schema import Settings
+from infra.ground import Ground
 from infra.schema.scaling_choices import keda_mode
 
 
@@ -26,13 +24,20 @@ class Scaled:
     scalings: Mapping[str, Scaling]
 
 
-def stand_in(scaled: Scaled, image: pulumi.Input[str], opts: pulumi.ResourceOptions) -> list[Edge]:
+def autoscale(scaled: Scaled, ground: Ground) -> list[Edge]:
+    """Scale model servers by their own metrics; return who talks to whom for that."""
+    local = ground.settings.cluster.kind == "local"
+    return stand_in(scaled, ground) if local else by_keda(scaled, ground)
+
+
+def stand_in(scaled: Scaled, ground: Ground) -> list[Edge]:
     """Scale on a local cluster; return who talks to whom for that."""
+    image = ground.image("models")
     port = next(iter(scaled.servers.values())).port
     LocalAutoscaler(
         "autoscaler",
         LocalAutoscalerArgs(scope=scaled.scope, image=image, port=port, scalings=scaled.scalings),
-        opts,
+        ground.opts,
     )
     reader = Workload(name=local_autoscaler.NAME, scope=scaled.scope, port=local_autoscaler.PORT)
     return [
@@ -44,25 +49,19 @@ def stand_in(scaled: Scaled, image: pulumi.Input[str], opts: pulumi.ResourceOpti
     ]
 
 
-def by_keda(
-    scaled: Scaled,
-    settings: Settings,
-    catalog: Catalog,
-    credentials: PullCredentials | None,
-    after: Sequence[pulumi.Resource],
-    opts: pulumi.ResourceOptions,
-) -> list[Edge]:
+def by_keda(scaled: Scaled, ground: Ground) -> list[Edge]:
     """Install KEDA where it is not there, and scale by it; return who talks to whom for that."""
+    settings, mirrored = ground.settings, ground.settings.registry.mirrored
     before: list[pulumi.Resource] = []
     if keda_mode(settings) == "install":
         args = KedaArgs(
             stack=scaled.scope.stack,
             settings=settings.keda,
-            images=catalog.keda if settings.registry.mirrored else {},
-            credentials=credentials if settings.registry.mirrored else None,
-            after=after,
+            images=ground.catalog.keda if mirrored else {},
+            credentials=ground.credentials() if mirrored else None,
+            after=ground.copies,
         )
-        before = [Keda("keda", args, opts).release]
+        before = [Keda("keda", args, ground.opts).release]
     keda = Outside(name="keda", namespace=settings.keda.namespace)
     edges = []
     for role, scaling in scaled.scalings.items():
@@ -72,7 +71,9 @@ def by_keda(
             scope=scaled.scope,
             url=f"http://{role}.{scaled.scope.name}:{server.port}/v1/metrics",
             scaling=scaling,
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=before)),
+            opts=pulumi.ResourceOptions.merge(
+                ground.opts, pulumi.ResourceOptions(depends_on=before)
+            ),
         )
         edges.append(Edge(source=keda, target=server, port=server.port))
     return edges

@@ -1,24 +1,18 @@
 """The table of contents: settings, catalog, cluster, models, Qdrant, app, exports."""
 
-from dataclasses import dataclass
-
 import pulumi
 
-from infra.autoscaling import Scaled, by_keda, stand_in
-from infra.catalog import Catalog, build_catalog, nim_images
+from infra.autoscaling import Scaled, autoscale
+from infra.catalog import build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
-from infra.clusters.cluster import Cluster
 from infra.components import backups, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs
 from infra.components.generated_secret import GeneratedSecret
-from infra.components.gpu_operator import GpuOperator, GpuOperatorArgs
 from infra.components.gpu_operator_values import target_of
-from infra.components.image import Image
-from infra.components.image_copy import ImageCopy
 from infra.components.model_import import import_name
-from infra.components.namespaces import LEVEL, StackNamespace
+from infra.components.namespaces import LEVEL
 from infra.components.network_policies import (
     ANYWHERE,
     Edge,
@@ -27,30 +21,24 @@ from infra.components.network_policies import (
     edges,
     registry_peer,
 )
-from infra.components.ngc_secrets import HOST as NVIDIA_HOST
-from infra.components.ngc_secrets import USERNAME as NVIDIA_USER
-from infra.components.ngc_secrets import NgcSecrets, NgcSecretsArgs
 from infra.components.nim_download import download_name
-from infra.components.nim_operator import NimOperator, NimOperatorArgs
 from infra.components.nim_service import download_labels, server_labels
-from infra.components.outward import proxy_environment
-from infra.components.pull_secret import PullCredentials
 from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
-from infra.components.unfinished_release import KubeAccess
 from infra.exports import inventory, service_url
-from infra.lock import MODELS, OWN, Lock
+from infra.ground import Given, Ground
+from infra.lock import Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
-from infra.models.nim import NimPlace
+from infra.nim_ground import NimGround
 from infra.reach import allow_list
-from infra.registry import Registry, parse, rewrite
+from infra.registry import Registry
 from infra.schema import Settings
 from infra.schema.gpu_choices import nim_operator_mode
 from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
-from infra.settings import Secrets, load_ca, load_lock, load_secrets, load_settings
+from infra.settings import load_ca, load_lock, load_secrets, load_settings
 
 
 def deploy(*, listing: bool = False) -> None:
@@ -78,7 +66,7 @@ def deploy(*, listing: bool = False) -> None:
     given = Given(
         settings, secrets, lock, load_ca(settings), sealed=settings.airgapped and not listing
     )
-    Stack(given, catalog, cluster).deploy()
+    Stack(Ground(given, catalog, cluster)).deploy()
 
 
 def mirror_of(settings: Settings, stack: str) -> Registry | None:
@@ -91,36 +79,23 @@ def mirror_of(settings: Settings, stack: str) -> Registry | None:
     return Registry(registry.host, registry.prefix) if registry.host is not None else None
 
 
-@dataclass(frozen=True)
-class Given:
-    """What a stack says: its settings, and the files that they name."""
-
-    settings: Settings
-    secrets: Secrets
-    lock: Lock
-    ca: str | None  # text of the private authorities
-    sealed: bool  # everything is in the registry
-
-
 class Stack:
     """One stack on its cluster."""
 
-    def __init__(self, given: Given, catalog: Catalog, cluster: Cluster) -> None:
-        self.given, self.settings, self.secrets = given, given.settings, given.secrets
-        self.catalog, self.cluster = catalog, cluster
-        self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
-        self.images: dict[str, pulumi.Output[str]] = {}
+    def __init__(self, ground: Ground) -> None:
+        self.ground, self.nims = ground, NimGround(ground)
+        self.settings, self.secrets = ground.settings, ground.secrets
+        self.catalog, self.cluster, self.opts = ground.catalog, ground.cluster, ground.opts
         self.servers: Scope | None = None
         self.scalings = scalings(self.settings, nim_images(self.settings))
-        self.copies = self._copies()
 
     def deploy(self) -> None:
-        scope = self._namespace("rag")
+        scope = self.ground.namespace("rag")
         models = build_models(
             self.settings.models,
             self.secrets,
             self._model_place,
-            self._nim_place,
+            lambda: self.nims.place(self._model_scope()),
             self.scalings,
             self.opts,
         )
@@ -128,7 +103,7 @@ class Stack:
             "qdrant",
             QdrantArgs(
                 scope=scope,
-                image=self.catalog.qdrant or self._image("qdrant"),
+                image=self.catalog.qdrant or self.ground.image("qdrant"),
                 official=self.catalog.qdrant is not None,
                 storage=self.settings.qdrant.storage,
                 nodes=self.settings.qdrant.nodes,
@@ -140,7 +115,7 @@ class Stack:
             "rag",
             RagAppArgs(
                 scope=scope,
-                image=self._image("app"),
+                image=self.ground.image("app"),
                 settings=self.settings.app,
                 access=self.settings.access,
                 models=models,
@@ -160,7 +135,7 @@ class Stack:
                 name=role,
                 scope=self.servers,
                 port=model_server.PORT,
-                labels=server_labels(role) if self._by_operator(role) else None,
+                labels=server_labels(role) if self.nims.serves(role) else None,
             )
             for role in models
             if self.servers is not None
@@ -179,14 +154,14 @@ class Stack:
                     name=download_name(role),
                     scope=self.servers,
                     port=model_server.PORT,
-                    labels=download_labels(role) if self._by_operator(role) else None,
+                    labels=download_labels(role) if self.nims.serves(role) else None,
                 )
                 for role in self.catalog.nim
-                if self.servers is not None and self._downloads(role)
+                if self.servers is not None and self.nims.downloads(role)
             ],
             imports=[
                 Workload(name=import_name(role), scope=self.servers, port=model_server.PORT)
-                for role in self._artefacts()
+                for role in self.nims.artefacts()
                 if self.servers is not None
             ],
             registry=registry_peer(self.cluster.registry.host, reach),
@@ -207,7 +182,7 @@ class Stack:
         if self.cluster.kubeconfig is not None:
             pulumi.export("kubeconfig", pulumi.Output.secret(self.cluster.kubeconfig))
         local = self.settings.cluster.kind == "local"
-        pulumi.export("inventory", inventory(self.images, self.catalog, with_machine=local))
+        pulumi.export("inventory", inventory(self.ground.images, self.catalog, with_machine=local))
 
     def _backups(self, scope: Scope, app: Workload, api_keys: pulumi.Output[str]) -> list[Edge]:
         """Make the backups by the clock; return the ways that they need."""
@@ -216,7 +191,7 @@ class Stack:
             return []
         args = BackupsArgs(
             scope=scope,
-            image=self.images["app"],
+            image=self.ground.images["app"],
             settings=settings,
             schedule=settings.schedule,
             api_keys=api_keys,
@@ -225,156 +200,18 @@ class Stack:
         source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)
         return [Edge(source=source, target=app, port=app.port)]
 
-    def _by_operator(self, role: str) -> bool:
-        return role in self.catalog.nim and nim_operator_mode(self.settings) != "none"
-
-    def _namespace(self, name: str, enforce: str = LEVEL) -> Scope:
-        return StackNamespace(
-            name,
-            stack=pulumi.get_stack(),
-            storage_class=self.cluster.storage_class,
-            credentials=self._credentials(),
-            ca=self.given.ca,
-            proxy=proxy_environment(self.settings),
-            make=self.cluster.make_namespaces,
-            enforce=enforce,
-            after=self.copies,
-            opts=self.opts,
-        ).scope
-
-    def _credentials(self) -> PullCredentials | None:
-        registry = self.settings.registry
-        password = self.secrets.get("registryPassword")
-        if registry.host and registry.username and password is not None:
-            return PullCredentials(registry.host, registry.username, password)
-        return None
-
     def _autoscale(self, servers: dict[str, Workload]) -> list[Edge]:
         if self.servers is None or not self.scalings:
             return []
         scaled = Scaled(scope=self.servers, servers=servers, scalings=self.scalings)
-        if self.settings.cluster.kind == "local":
-            return stand_in(scaled, self._image("models"), self.opts)
-        return by_keda(
-            scaled, self.settings, self.catalog, self._credentials(), self.copies, self.opts
-        )
-
-    def _image(self, recipe: str) -> pulumi.Output[str]:
-        """Return one of our images: built here, or as the bundle's lock has it."""
-        if recipe in self.images:
-            return self.images[recipe]
-        known = self.given.lock.own.get(recipe)
-        if known is not None:
-            place = self.cluster.registry.reference(f"{OWN}{recipe}")
-            self.images[recipe] = pulumi.Output.from_input(f"{place}@{known}")
-            return self.images[recipe]
-        opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
-        image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
-        self.images[recipe] = image.reference
-        return image.reference
-
-    def _copies(self) -> list[pulumi.Resource]:
-        """Fill a registry of our own; in another, images are put there by its owner."""
-        if not self.cluster.copies_images or self.settings.airgapped:
-            return []
-        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
-        key = self.secrets.get("ngcApiKey")
-        return [
-            ImageCopy(f"copy-{parse(source).path.replace('/', '-')}", source, target, key, opts)
-            for target, source in self.catalog.sources.items()
-        ]
+        return autoscale(scaled, self.ground)
 
     def _model_scope(self) -> Scope:
         if self.servers is None:
             # the NIM operator gives its pods no seccomp profile, which `restricted` asks for
-            by_operator = nim_operator_mode(self.settings) != "none"
-            self.servers = self._namespace("models", "baseline" if by_operator else LEVEL)
+            level = "baseline" if self.nims.operated else LEVEL
+            self.servers = self.ground.namespace("models", level)
         return self.servers
 
     def _model_place(self) -> tuple[Scope, pulumi.Output[str]]:
-        return self._model_scope(), self._image("models")
-
-    def _nim_place(self) -> NimPlace:
-        scope = self._model_scope()
-        if self.cluster.gpu is None:
-            message = "a role of kind nim needs a cluster with GPU nodes"
-            raise ValueError(message)
-        api_key = self.secrets.get("ngcApiKey")
-        secrets = None
-        if api_key is not None:
-            pulls = any(parse(image).host == NVIDIA_HOST for image in self.catalog.nim.values())
-            args = NgcSecretsArgs(scope=scope, api_key=api_key, pulls=pulls)
-            secrets = NgcSecrets("ngc", args, self.opts)
-        return NimPlace(
-            scope=scope,
-            gpu=self.cluster.gpu,
-            images=self.catalog.nim,
-            key=secrets.key if secrets else None,
-            pull=secrets.pull if secrets else None,
-            after=[
-                *self._gpu_operator(),
-                *self._nim_operator(),
-                *([secrets.secret] if secrets else []),
-            ],
-            by_operator=nim_operator_mode(self.settings) != "none",
-            artefacts=self._artefacts(),
-            importer=self._image("importer") if self._artefacts() else None,
-        )
-
-    def _access(self) -> KubeAccess:
-        given = self.settings.cluster
-        config = self.cluster.kubeconfig or str(given.kubeconfig_path)
-        return KubeAccess(kubeconfig=config, context=given.context)
-
-    def _nim_operator(self) -> list[pulumi.Resource]:
-        """Return what serves NIMCaches and NIMServices; nothing where it is adopted or not used."""
-        image = self.catalog.nim_operator
-        if image is None:
-            return []
-        credentials, key = self._credentials(), self.secrets.get("ngcApiKey")
-        if parse(image).host == NVIDIA_HOST:
-            credentials = PullCredentials(NVIDIA_HOST, NVIDIA_USER, key) if key else None
-        args = NimOperatorArgs(
-            stack=pulumi.get_stack(),
-            settings=self.settings.nim_operator,
-            image=image,
-            credentials=credentials,
-            access=self._access(),
-            after=self.copies,
-        )
-        return [NimOperator("nim-operator", args, self.opts).release]
-
-    def _downloads(self, role: str) -> bool:
-        """Tell whether a role's files come from NVIDIA."""
-        return not self.settings.models.role(role).preloaded and role not in self._artefacts()
-
-    def _artefacts(self) -> dict[str, str]:
-        """Return role and reference of the model files in the private registry."""
-        found: dict[str, str] = {}
-        for role in self.catalog.nim:
-            settings = self.settings.models.role(role)
-            if settings.artefact is not None:
-                found[role] = rewrite(settings.artefact, self.cluster.registry)
-            elif self.settings.airgapped and not settings.preloaded:
-                locked = self.given.lock.models.get(role, f"{MODELS}{role}")
-                found[role] = rewrite(locked, self.cluster.registry)
-        return found
-
-    def _gpu_operator(self) -> list[pulumi.Resource]:
-        """Return what makes GPUs usable; nothing where an operator is adopted or not wanted."""
-        target = target_of(self.settings)
-        if target is None:
-            return []
-        args = GpuOperatorArgs(
-            stack=pulumi.get_stack(),
-            settings=self.settings.gpu_operator,
-            target=target,
-            images=self.catalog.gpu_operator if self.settings.registry.mirrored else {},
-            credentials=self._credentials() if self.settings.registry.mirrored else None,
-            access=self._access(),
-            ca=self.given.ca,
-            ca_file=self.settings.registry.ca,
-            charts=self.cluster.registry if self.given.sealed else None,
-            after=self.copies,
-        )
-        return [GpuOperator("gpu-operator", args, self.opts).release]
+        return self._model_scope(), self.ground.image("models")

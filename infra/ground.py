@@ -1,0 +1,95 @@
+"""Where a stack's components stand: its namespaces, images, pull credentials, copies."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.catalog import Catalog
+from infra.clusters.cluster import Cluster
+from infra.components.image import Image
+from infra.components.image_copy import ImageCopy
+from infra.components.namespaces import LEVEL, StackNamespace
+from infra.components.outward import proxy_environment
+from infra.components.pull_secret import PullCredentials
+from infra.components.scope import Scope
+from infra.components.unfinished_release import KubeAccess
+from infra.lock import OWN, Lock
+from infra.registry import parse
+from infra.schema import Settings
+from infra.settings import Secrets
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a stack says: its settings, and the files that they name."""
+
+    settings: Settings
+    secrets: Secrets
+    lock: Lock
+    ca: str | None  # text of the private authorities
+    sealed: bool  # everything is in the registry
+
+
+class Ground:
+    """One cluster as one stack has it."""
+
+    def __init__(self, given: Given, catalog: Catalog, cluster: Cluster) -> None:
+        self.given, self.settings, self.secrets = given, given.settings, given.secrets
+        self.catalog, self.cluster = catalog, cluster
+        self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
+        self.images: dict[str, pulumi.Output[str]] = {}
+        self.copies = self._copies()
+
+    def namespace(self, name: str, enforce: str = LEVEL) -> Scope:
+        """Make or find a namespace of the stack."""
+        return StackNamespace(
+            name,
+            stack=pulumi.get_stack(),
+            storage_class=self.cluster.storage_class,
+            credentials=self.credentials(),
+            ca=self.given.ca,
+            proxy=proxy_environment(self.settings),
+            make=self.cluster.make_namespaces,
+            enforce=enforce,
+            after=self.copies,
+            opts=self.opts,
+        ).scope
+
+    def credentials(self) -> PullCredentials | None:
+        """Return what the private registry asks for; None where it asks for nothing."""
+        registry = self.settings.registry
+        password = self.secrets.get("registryPassword")
+        if registry.host and registry.username and password is not None:
+            return PullCredentials(registry.host, registry.username, password)
+        return None
+
+    def image(self, recipe: str) -> pulumi.Output[str]:
+        """Return one of our images: built here, or as the bundle's lock has it."""
+        if recipe in self.images:
+            return self.images[recipe]
+        known = self.given.lock.own.get(recipe)
+        if known is not None:
+            place = self.cluster.registry.reference(f"{OWN}{recipe}")
+            self.images[recipe] = pulumi.Output.from_input(f"{place}@{known}")
+            return self.images[recipe]
+        opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
+        image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
+        self.images[recipe] = image.reference
+        return image.reference
+
+    def access(self) -> KubeAccess:
+        """Return how a command reaches the cluster."""
+        given = self.settings.cluster
+        config = self.cluster.kubeconfig or str(given.kubeconfig_path)
+        return KubeAccess(kubeconfig=config, context=given.context)
+
+    def _copies(self) -> list[pulumi.Resource]:
+        """Fill a registry of our own; in another, images are put there by its owner."""
+        if not self.cluster.copies_images or self.settings.airgapped:
+            return []
+        opts = pulumi.ResourceOptions(depends_on=list(self.cluster.pushable))
+        key = self.secrets.get("ngcApiKey")
+        return [
+            ImageCopy(f"copy-{parse(source).path.replace('/', '-')}", source, target, key, opts)
+            for target, source in self.catalog.sources.items()
+        ]
