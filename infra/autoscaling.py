@@ -59,6 +59,7 @@ def by_keda(scaled: Scaled, ground: Ground) -> list[Edge]:
             settings=settings.keda,
             images=ground.catalog.keda if mirrored else {},
             credentials=ground.credentials() if mirrored else None,
+            access=ground.access(),
             after=ground.copies,
         )
         before = [Keda("keda", args, ground.opts).release]

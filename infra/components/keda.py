@@ -8,10 +8,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.catalog import KEDA
+from infra.components.chart_release import chart_release
 from infra.components.namespaces import SECURITY
 from infra.components.pull_secret import PullCredentials, pull_secret
 from infra.components.scaling import Scaling, Signal
 from infra.components.scope import Scope
+from infra.components.unfinished_release import KubeAccess
 from infra.labels import labels
 from infra.registry import parse
 from infra.schema import KedaSettings
@@ -27,6 +29,7 @@ class KedaArgs:
     settings: KedaSettings
     images: dict[str, str]  # key of the values -> image in the private registry, if there is one
     credentials: PullCredentials | None
+    access: KubeAccess
     after: Sequence[pulumi.Resource] = ()  # what its images come from
 
 
@@ -50,21 +53,17 @@ class Keda(pulumi.ComponentResource):
         secret = pull_secret(
             f"{name}-pull", args.stack, namespace.metadata.name, args.credentials, parent=self
         )
-        chart = args.settings.chart
-        remote = chart is None or chart.startswith("oci://")
-        self.release = k8s.helm.v3.Release(
-            f"{name}-release",
-            name="keda",
+        self.release = chart_release(
+            name,
+            release="keda",
+            chart=KEDA,
+            given=args.settings.chart,
+            version=args.settings.version,
             namespace=namespace.metadata.name,
-            chart=chart or KEDA.name,
-            # a chart in a file has its own version
-            version=args.settings.version if remote else None,
-            repository_opts=(
-                k8s.helm.v3.RepositoryOptsArgs(repo=KEDA.repository) if chart is None else None
-            ),
             values=values(args.images, secret),
-            timeout=600,
-            opts=pulumi.ResourceOptions(parent=self),
+            access=args.access,
+            minutes=10,
+            parent=self,
         )
         self.register_outputs({})
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from infra.catalog import GPU_OPERATOR_IMAGES, QDRANT, nim_images
+from infra.catalog import GPU_OPERATOR_IMAGES, KEDA_IMAGES, QDRANT, nim_images
 from infra.components.gpu_operator_values import target_of
 from infra.lock import Lock
 from infra.problems.telling import PROJECT, hint
@@ -13,6 +13,7 @@ from infra.registry import parse, pin
 from infra.schema import ModelSettings, Settings
 from infra.schema.gpu_choices import operator_mode
 from infra.schema.models import ROLES
+from infra.schema.scaling_choices import keda_mode
 
 CA_BYTES = 900_000  # a ConfigMap has at most 1 MiB
 NVIDIA_KEYS = ("ngcApiKey", "nvidiaApiKey", "NVIDIA_EMBEDDINGS_KEY")
@@ -47,6 +48,7 @@ def sealing_problems(
     yield from _addresses(settings, allowed)
     yield from _keys(settings, secrets)
     yield from _operator(settings)
+    yield from _keda(settings)
     if lock is not None:
         yield from _unpinned(settings, lock)
 
@@ -213,6 +215,14 @@ def _operator(settings: Settings) -> Iterator[str]:
         )
 
 
+def _keda(settings: Settings) -> Iterator[str]:
+    if keda_mode(settings) == "install" and settings.keda.chart is None:
+        yield (
+            f"{PROJECT}:keda.chart: is not set, so the chart comes from KEDA's site, outside\n"
+            f"{hint('keda.chart', 'keda-2.20.2.tgz')}"
+        )
+
+
 def _unpinned(settings: Settings, lock: Lock) -> Iterator[str]:
     """Yield a problem for each image whose digest nobody has said."""
     for name, image in wanted(settings).items():
@@ -244,10 +254,12 @@ def wanted(settings: Settings) -> dict[str, str]:
     """Return the public reference of each third-party image that the cluster pulls, by setting."""
     target = target_of(settings)
     operator = target.images if target is not None else []
+    keda = KEDA_IMAGES if keda_mode(settings) == "install" else {}
     return {
         "qdrant": QDRANT,
         **{f"models.{role}.image": image for role, image in nim_images(settings).items()},
         **{f"gpuOperator {key}": GPU_OPERATOR_IMAGES[key] for key in operator},
+        **{f"keda {key}": image for key, image in keda.items()},
     }
 
 

@@ -95,6 +95,16 @@ def pods(found: Deployment) -> dict[str, dict[str, Any]]:
             {},
             "gpuOperator.driverPackages: is not set; the driver's container installs",
         ),
+        (
+            {"models": models("llm", scaling={"max": 2}, cacheAccess="ReadWriteMany")},
+            {},
+            "keda.chart: is not set, so the chart comes from KEDA's site, outside",
+        ),
+        (
+            {"models": models("llm", scaling={"max": 2}, cacheAccess="ReadWriteMany")},
+            {},
+            "keda keda: 'ghcr.io/kedacore/keda:2.20.2' has no digest",
+        ),
         ({"network": {}}, {}, "network.allowed: has no range of addresses"),
     ],
 )
