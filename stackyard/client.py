@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import httpx
 
-from stackyard.errors import NotThere, ServiceError, Trouble
+from stackyard.connection import Connection, body_of, problem
+from stackyard.errors import NotThere, Trouble
 from stackyard.replies import (
     Answer,
     Document,
@@ -26,40 +26,19 @@ from stackyard.replies import (
 PAGE = 1000  # documents in one answer of the list
 POLL_SECONDS = 0.2
 FIRST_POLL_SECONDS = 0.02
-ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limits of its own
 UPLOAD_SECONDS = 900.0
 BACKUP_SECONDS = 1800.0  # between two bytes, while points are read or written
 
 
-class Service:
-    """One service at one address with one key."""
-
-    def __init__(self, url: str, key: str | None, *, timeout: float = ASK_SECONDS) -> None:
-        self.url = url.rstrip("/")
-        self.key = key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # trust_env off: a proxy of the company's must not be asked for 127.0.0.1
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, trust_env=not _is_here(self.url)
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._http.close()
+class Service(Connection):
+    """What one service is asked, with its answers as types."""
 
     def ready(self) -> list[str]:
         """Return what is missing, as `name: reason`; nothing missing is ready."""
-        response = self._send("GET", "/readyz", refuse=False, timeout=10)
+        response = self.send("GET", "/readyz", refuse=False, timeout=10)
         if response.status_code == 200:
             return []
-        body = _body(response)
+        body = body_of(response)
         missing = body.get("missing")
         if not isinstance(missing, list) or not missing:
             return [f"the service answers {response.status_code}"]
@@ -85,19 +64,13 @@ class Service:
         self, question: str, collection: str | None = None, filters: Json | None = None
     ) -> Answer:
         asked = self._question(question, collection) | ({"filters": filters} if filters else {})
-        return answer_from(_body(self._send("POST", "/query/run", json=asked)))
+        return answer_from(body_of(self.send("POST", "/query/run", json=asked)))
 
     def stream(self, question: str, collection: str | None = None) -> Iterator[str | Answer]:
         """Yield the answer's text as it grows, then the whole Answer."""
         asked = self._question(question, collection) | {"stream": True}
-        try:
-            with self._http.stream("POST", "/query/run", json=asked) as response:
-                if response.is_error:
-                    response.read()
-                    raise _refusal(response)
-                yield from _deltas(response)
-        except httpx.ConnectError as error:
-            raise NotThere(self.url, str(error)) from None
+        with self.streamed("POST", "/query/run", json=asked) as response:
+            yield from _deltas(response)
 
     def search(
         self, query: str, top_k: int, collection: str | None = None, filters: Json | None = None
@@ -106,7 +79,7 @@ class Service:
         asked: Json = {"query": query, "top_k": top_k}
         asked |= {"collection": collection} if collection else {}
         asked |= {"filters": filters} if filters else {}
-        listed = _body(self._send("POST", "/v1/search", json=asked)).get("hits")
+        listed = body_of(self.send("POST", "/v1/search", json=asked)).get("hits")
         return [hit_from(entry) for entry in listed] if isinstance(listed, list) else []
 
     def upload(
@@ -125,7 +98,7 @@ class Service:
     ) -> Job:
         data = {"collection": collection} if collection else {}
         data |= {"readers": readers} if readers is not None else {}
-        response = self._send(
+        response = self.send(
             "POST",
             "/v1/documents",
             files={"file": (name, file)},
@@ -135,7 +108,7 @@ class Service:
         return _jobs(response)[0]
 
     def job(self, job_id: str) -> Job:
-        return job_from(_body(self._send("GET", f"/v1/jobs/{job_id}")))
+        return job_from(body_of(self.send("GET", f"/v1/jobs/{job_id}")))
 
     def wait_job(self, job: Job, seconds: float = UPLOAD_SECONDS) -> Job:
         """Return the job when it has ended, in whatever way."""
@@ -155,19 +128,19 @@ class Service:
         while True:
             asked = {"limit": str(PAGE), "offset": str(len(found))}
             asked |= {"collection": collection} if collection else {}
-            listed = _body(self._send("GET", "/v1/documents", params=asked)).get("documents")
+            listed = body_of(self.send("GET", "/v1/documents", params=asked)).get("documents")
             page = [document_from(entry) for entry in listed] if isinstance(listed, list) else []
             found += page
             if len(page) < PAGE:
                 return found
 
     def page_text(self, document_id: str, page: int) -> str:
-        asked = self._send("GET", f"/v1/documents/{document_id}/text", params={"page": str(page)})
-        return str(_body(asked).get("text", ""))
+        asked = self.send("GET", f"/v1/documents/{document_id}/text", params={"page": str(page)})
+        return str(body_of(asked).get("text", ""))
 
     def delete(self, document_id: str) -> None:
         """Delete a document and wait until all that was made of it is gone."""
-        response = self._send("DELETE", f"/v1/documents/{document_id}")
+        response = self.send("DELETE", f"/v1/documents/{document_id}")
         if response.status_code == 202:
             for entry in _jobs(response):
                 job = self.wait_job(entry)
@@ -176,12 +149,12 @@ class Service:
                     raise Trouble(message, "stackyard logs app")
 
     def models(self) -> list[str]:
-        listed = _body(self._send("GET", "/v1/models")).get("data")
+        listed = body_of(self.send("GET", "/v1/models")).get("data")
         return [str(entry["id"]) for entry in listed] if isinstance(listed, list) else []
 
     def erase(self, selected: dict[str, str]) -> int:
         """Erase the selected documents, wait until they are gone, and return how many."""
-        body = _body(self._send("DELETE", "/v1/documents", params=selected))
+        body = body_of(self.send("DELETE", "/v1/documents", params=selected))
         jobs = body.get("jobs")
         for job_id in jobs if isinstance(jobs, list) else []:
             job = self.wait_job(self.job(str(job_id)))
@@ -191,103 +164,36 @@ class Service:
         return int(str(body.get("erased", 0)))
 
     def metrics(self) -> str:
-        return self._send("GET", "/metrics").text
+        return self.send("GET", "/metrics").text
 
     def keys(self) -> list[Json]:
-        listed = _body(self._send("GET", "/v1/keys")).get("keys")
+        listed = body_of(self.send("GET", "/v1/keys")).get("keys")
         return listed if isinstance(listed, list) else []
 
     def create_key(self, wanted: Json) -> Json:
         """Return the new key; its text is in no other answer."""
-        return _body(self._send("POST", "/v1/keys", json=wanted))
+        return body_of(self.send("POST", "/v1/keys", json=wanted))
 
     def revoke_key(self, key_id: str) -> None:
-        self._send("DELETE", f"/v1/keys/{key_id}")
-
-    def _question(self, question: str, collection: str | None) -> Json:
-        return {"question": question, **({"collection": collection} if collection else {})}
+        self.send("DELETE", f"/v1/keys/{key_id}")
 
     @contextmanager
     def backup(self) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Give the size of a backup of everything, and its bytes as they come."""
         # the moment that it is of comes when no document is being read
-        with self._http.stream("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
-            if response.is_error:
-                response.read()
-                raise _refusal(response)
+        with self.streamed("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
             yield int(response.headers["Content-Length"]), response.iter_raw()
 
     def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
         """Put a backup into a service that holds no document; return what it holds then."""
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        response = self._http.put(
-            "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
+        response = self.send(
+            "PUT", "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
         )
-        if response.is_error:
-            raise _refusal(response)
-        return _body(response)
+        return body_of(response)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        refuse: bool = True,
-        timeout: float | None = None,
-        json: Json | None = None,
-        params: dict[str, str] | None = None,
-        data: dict[str, str] | None = None,
-        files: dict[str, tuple[str, BinaryIO]] | None = None,
-    ) -> httpx.Response:
-        try:
-            response = self._http.request(
-                method,
-                path,
-                json=json,
-                params=params,
-                data=data,
-                files=files,
-                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise NotThere(self.url, str(error)) from None
-        if refuse and response.is_error:
-            raise _refusal(response)
-        return response
-
-
-def _is_here(url: str) -> bool:
-    return httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
-
-
-def _body(response: httpx.Response) -> Json:
-    try:
-        read = response.json()
-    except ValueError:
-        read = None
-    if isinstance(read, dict):
-        return read
-    kind = response.headers.get("content-type", "no content type")
-    message = f"{response.url} answered {response.status_code} with {kind} instead of JSON"
-    raise Trouble(message, "is that the address of a stackyard service?")
-
-
-def _refusal(response: httpx.Response) -> ServiceError:
-    return _problem(response.status_code, _body(response))
-
-
-def _problem(status: int, body: Json) -> ServiceError:
-    stage, errors = body.get("stage"), body.get("errors")
-    detail = str(body.get("detail", ""))
-    if isinstance(errors, list):
-        detail = "; ".join(f"{entry['at']}: {entry['reason']}" for entry in errors) or detail
-    return ServiceError(
-        status,
-        str(body.get("type", "")),
-        str(body.get("title", f"HTTP status {status}")),
-        detail,
-        str(stage) if stage else None,
-    )
+    def _question(self, question: str, collection: str | None) -> Json:
+        return {"question": question, **({"collection": collection} if collection else {})}
 
 
 def _deltas(response: httpx.Response) -> Iterator[str | Answer]:
@@ -300,7 +206,7 @@ def _deltas(response: httpx.Response) -> Iterator[str | Answer]:
             return
         event = json.loads(data)
         if "problem" in event:
-            raise _problem(int(event["problem"].get("status", 500)), event["problem"])
+            raise problem(int(event["problem"].get("status", 500)), event["problem"])
         if "answer" in event:
             yield answer_from(event["answer"])
         else:
@@ -308,7 +214,7 @@ def _deltas(response: httpx.Response) -> Iterator[str | Answer]:
 
 
 def _jobs(response: httpx.Response) -> list[Job]:
-    listed = _body(response).get("jobs")
+    listed = body_of(response).get("jobs")
     if not isinstance(listed, list) or not listed:
         message = f"{response.url} answered without a job"
         raise Trouble(message, "is that a stackyard service of this version?")

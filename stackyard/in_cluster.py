@@ -16,6 +16,7 @@ MODULES = (
     "__init__.py",
     "accept.py",
     "client.py",
+    "connection.py",
     "errors.py",
     "journey.py",
     "pdf.py",
