@@ -2,20 +2,16 @@
 
 import hashlib
 import sqlite3
-import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from app.access.identity import EVERYONE
 from app.documents.holdings import readers_text
-from app.documents.journal_reads import JournalReads
+from app.documents.queue import JobQueue, now
 from app.documents.records import Document, Job
-from app.documents.schema import ADDED, INDEXES, JOB, SCHEMA
-
-KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
+from app.documents.schema import ADDED, INDEXES, SCHEMA
 
 
 def document_id(collection: str, name: str, space: str = "") -> str:
@@ -24,16 +20,11 @@ def document_id(collection: str, name: str, space: str = "") -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-class Journal(JournalReads):
+class Journal(JobQueue):
     """One connection, one lock: every call is a short transaction."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._changed: set[str] = set()
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma secure_delete = on")
@@ -63,20 +54,6 @@ class Journal(JournalReads):
         with self._lock, closing(sqlite3.connect(path)) as source:
             source.backup(self._db)
             self.holdings.load(self._db)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("rollback")
-                self._changed.clear()
-                raise
-            self._db.execute("commit")
-            while self._changed:
-                self.holdings.refresh(self._db, self._changed.pop())
 
     def accept(
         self,
@@ -134,7 +111,7 @@ class Journal(JournalReads):
         db.execute(
             "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
             " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
-            (_now(), identity),
+            (now(), identity),
         )
         if same:
             self._set_readers(db, identity, given)
@@ -156,7 +133,7 @@ class Journal(JournalReads):
                 " readers = iif(deleting, excluded.readers, readers),"
                 " owner = iif(deleting, excluded.owner, owner),"
                 " deleting = 0, updated = excluded.updated",
-                (identity, collection, name, size, _now(), _now(), owner, space, new),
+                (identity, collection, name, size, now(), now(), owner, space, new),
             )
             self._set_readers(db, identity, given)
         return self._add(db, "index", identity, collection, name, sha256, size, owner)
@@ -187,7 +164,7 @@ class Journal(JournalReads):
             db.execute(
                 "update jobs set status = 'cancelled', reason = 'the document was deleted',"
                 " updated = ? where document_id = ? and status = 'queued'",
-                (_now(), identity),
+                (now(), identity),
             )
             db.execute("update documents set deleting = 1 where id = ?", (identity,))
             self._changed.add(identity)
@@ -195,32 +172,6 @@ class Journal(JournalReads):
             job = self._add(db, "delete", identity, row["collection"], name, "", 0, owner)
             self._set(db, job.id, "erasing = ?", int(erase))
             return job
-
-    def take(self, kind: str) -> Job | None:
-        """Start the oldest job that is due and whose document nobody else works on."""
-        with self._transaction() as db:
-            row = db.execute(
-                f"select {JOB} from jobs j where kind = ? and status = 'queued' and not_before <= ?"
-                " and not exists (select 1 from jobs o where o.document_id = j.document_id"
-                " and o.seq < j.seq and o.status in ('queued', 'running')) order by seq limit 1",
-                (kind, time.time()),
-            ).fetchone()
-            if row is None:
-                return None
-            self._set(db, row["id"], "status = 'running', attempts = attempts + 1, reason = null")
-            return self._job(db, row["id"])
-
-    def resume(self) -> int:
-        """Put back what was running when the process died."""
-        with self._transaction() as db:
-            return db.execute(
-                "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
-                " where status = 'running'"
-            ).rowcount
-
-    def advance(self, job_id: str, stage: str, progress: float) -> None:
-        with self._transaction() as db:
-            self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
 
     def finish_index(
         self,
@@ -250,7 +201,7 @@ class Journal(JournalReads):
             db.execute(
                 "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?,"
                 " readers_written = ? where id = ? and deleting = 0",
-                (job.sha256, job.size, chunks, pages, _now(), readers, job.document_id),
+                (job.sha256, job.size, chunks, pages, now(), readers, job.document_id),
             )
             self._changed.add(job.document_id)
 
@@ -272,42 +223,6 @@ class Journal(JournalReads):
             with self._lock:
                 self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
-    def close_job(self, job: Job, status: str, reason: str) -> None:
-        with self._transaction() as db:
-            self._set(db, job.id, "status = ?, reason = ?", status, reason)
-
-    def cancel(self, job_id: str) -> Job | None:
-        """End a waiting job at once and a running one at its next step; None without such a job."""
-        with self._transaction() as db:
-            db.execute(
-                "update jobs set cancelling = status = 'running', reason = 'it was cancelled',"
-                " status = iif(status = 'queued', 'cancelled', status), updated = ?"
-                " where id = ? and kind = 'index' and status in ('queued', 'running')",
-                (_now(), job_id),
-            )
-            return self._job(db, job_id)
-
-    def retry(self, job: Job, reason: str, *, stage: str | None, delay: float) -> None:
-        with self._transaction() as db:
-            due = time.time() + delay
-            self._set(
-                db,
-                job.id,
-                "status = 'queued', stage = ?, reason = ?, not_before = ?",
-                stage,
-                reason,
-                due,
-            )
-
-    def forget_old_jobs(self) -> None:
-        with self._transaction() as db:
-            db.execute(
-                "delete from jobs where status not in ('queued', 'running') and seq <="
-                " (select max(seq) from jobs) - ? and seq not in"
-                " (select max(seq) from jobs group by document_id)",
-                (KEPT_JOBS,),
-            )
-
     def _set_readers(self, db: sqlite3.Connection, identity: str, readers: str | None) -> None:
         if readers is not None:
             db.execute(
@@ -318,10 +233,6 @@ class Journal(JournalReads):
     def _has_open_job(self, db: sqlite3.Connection, identity: str) -> bool:
         query = "select 1 from jobs where document_id = ? and status in ('queued', 'running')"
         return db.execute(query, (identity,)).fetchone() is not None
-
-    def _set(self, db: sqlite3.Connection, job_id: str, change: str, *values: object) -> None:
-        statement = f"update jobs set {change}, updated = ? where id = ?"
-        db.execute(statement, (*values, _now(), job_id))
 
     def _add(
         self,
@@ -343,7 +254,7 @@ class Journal(JournalReads):
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 job_id, kind, identity, collection, name, sha256, size, status,
-                1.0 if done else 0.0, chunks, pages, _now(), _now(), owner,
+                1.0 if done else 0.0, chunks, pages, now(), now(), owner,
             ),
         )  # fmt: skip
         job = self._job(db, job_id)

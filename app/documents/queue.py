@@ -1,0 +1,107 @@
+"""The jobs of the journal: taken in their order, followed, ended, tried again."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.documents.journal_reads import JournalReads
+from app.documents.records import Job
+from app.documents.schema import JOB
+
+KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
+
+
+def now() -> str:
+    """Return this moment as the journal writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class JobQueue(JournalReads):
+    """Changes of jobs, each a short transaction; what decides who reads what follows at once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._changed: set[str] = set()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("rollback")
+                self._changed.clear()
+                raise
+            self._db.execute("commit")
+            while self._changed:
+                self.holdings.refresh(self._db, self._changed.pop())
+
+    def take(self, kind: str) -> Job | None:
+        """Start the oldest job that is due and whose document nobody else works on."""
+        with self._transaction() as db:
+            row = db.execute(
+                f"select {JOB} from jobs j where kind = ? and status = 'queued' and not_before <= ?"
+                " and not exists (select 1 from jobs o where o.document_id = j.document_id"
+                " and o.seq < j.seq and o.status in ('queued', 'running')) order by seq limit 1",
+                (kind, time.time()),
+            ).fetchone()
+            if row is None:
+                return None
+            self._set(db, row["id"], "status = 'running', attempts = attempts + 1, reason = null")
+            return self._job(db, row["id"])
+
+    def resume(self) -> int:
+        """Put back what was running when the process died."""
+        with self._transaction() as db:
+            return db.execute(
+                "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
+                " where status = 'running'"
+            ).rowcount
+
+    def advance(self, job_id: str, stage: str, progress: float) -> None:
+        with self._transaction() as db:
+            self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
+
+    def close_job(self, job: Job, status: str, reason: str) -> None:
+        with self._transaction() as db:
+            self._set(db, job.id, "status = ?, reason = ?", status, reason)
+
+    def cancel(self, job_id: str) -> Job | None:
+        """End a waiting job at once and a running one at its next step; None without such a job."""
+        with self._transaction() as db:
+            db.execute(
+                "update jobs set cancelling = status = 'running', reason = 'it was cancelled',"
+                " status = iif(status = 'queued', 'cancelled', status), updated = ?"
+                " where id = ? and kind = 'index' and status in ('queued', 'running')",
+                (now(), job_id),
+            )
+            return self._job(db, job_id)
+
+    def retry(self, job: Job, reason: str, *, stage: str | None, delay: float) -> None:
+        with self._transaction() as db:
+            due = time.time() + delay
+            self._set(
+                db,
+                job.id,
+                "status = 'queued', stage = ?, reason = ?, not_before = ?",
+                stage,
+                reason,
+                due,
+            )
+
+    def forget_old_jobs(self) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "delete from jobs where status not in ('queued', 'running') and seq <="
+                " (select max(seq) from jobs) - ? and seq not in"
+                " (select max(seq) from jobs group by document_id)",
+                (KEPT_JOBS,),
+            )
+
+    def _set(self, db: sqlite3.Connection, job_id: str, change: str, *values: object) -> None:
+        statement = f"update jobs set {change}, updated = ? where id = ?"
+        db.execute(statement, (*values, now(), job_id))
