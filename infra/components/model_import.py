@@ -7,11 +7,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
-from infra.components.nim_download import CACHE, HOURS, TRY_AGAIN, USER, beside
+from infra.components.filling_job import CACHE, filling_job
 from infra.components.outward import FILE, FOLDER
-from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted
+from infra.components.pod import Resources, mount, restricted
 from infra.components.scope import Scope
-from infra.labels import labels
 
 KEYS = "/etc/stackyard/registry"
 DOCKER_CONFIG = ".dockerconfigjson"
@@ -71,36 +70,20 @@ def model_import(
             items=[core.KeyToPathArgs(key=DOCKER_CONFIG, path="config.json")],
         ),
     )
-    own = pulumi.ResourceOptions(
-        custom_timeouts=pulumi.CustomTimeouts(create=f"{HOURS}h", update=f"{HOURS}h")
-    )
     which = hashlib.sha256(artefact.encode()).hexdigest()[:8]
-    return k8s.batch.v1.Job(
+    return filling_job(
         f"{role}-import",
-        metadata=scope.metadata(f"{name}-{which}", "model", TRY_AGAIN),
-        spec=k8s.batch.v1.JobSpecArgs(
-            backoff_limit=2,
-            active_deadline_seconds=HOURS * 3600,
-            template=core.PodTemplateSpecArgs(
-                metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
-                spec=pod_spec(
-                    scope,
-                    account=account,
-                    user=USER,
-                    place=gpu,
-                    affinity=beside(role, scope),
-                    restart_policy="Never",
-                    pull_secrets=pull_secrets,
-                    containers=[main],
-                    volumes=[
-                        claim_volume("cache", claim),
-                        *([login] if keys is not None else []),
-                        *scope.outward.volumes,
-                    ],
-                ),
-            ),
-        ),
-        opts=pulumi.ResourceOptions.merge(own, opts),
+        name=f"{name}-{which}",
+        label=name,
+        role=role,
+        scope=scope,
+        account=account,
+        gpu=gpu,
+        pull_secrets=pull_secrets,
+        container=main,
+        claim=claim,
+        volumes=[login] if keys is not None else [],
+        opts=opts,
     )
 
 

@@ -8,9 +8,10 @@ import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
 from infra.components.availability import budget, spread
+from infra.components.filling_job import CACHE, USER
 from infra.components.model_import import model_import
 from infra.components.model_server import one_at_a_time
-from infra.components.nim_download import CACHE, USER, download, wait_for_files
+from infra.components.nim_download import download, wait_for_files
 from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
 from infra.components.scaling import LEAVE_SECONDS, Scaling
 from infra.components.scope import SKIP_AWAIT, Scope

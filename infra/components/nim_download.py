@@ -9,15 +9,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
-from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted
+from infra.components.filling_job import CACHE, filling_job
+from infra.components.pod import Resources, mount, restricted
 from infra.components.scope import Scope
-from infra.labels import labels, selector
 
-CACHE = "/opt/nim/.cache"
-USER = 1000  # of every NIM image
 KEY = "NGC_API_KEY"  # also the key in the Secret
-HOURS = 4
-TRY_AGAIN = {"pulumi.com/replaceUnready": "true"}  # a failed Job by the next `up`
 core = k8s.core.v1
 SMALL = Resources(cpu="10m", memory="32Mi", memory_limit="128Mi", cpu_limit="200m")
 # not the server's: then a change of those would download anew
@@ -97,53 +93,19 @@ def download(
         security_context=restricted(),
         volume_mounts=[mount("cache", CACHE, read_only=True)],
     )
-    own = pulumi.ResourceOptions(
-        custom_timeouts=pulumi.CustomTimeouts(create=f"{HOURS}h", update=f"{HOURS}h")
-    )
-    return k8s.batch.v1.Job(
+    return filling_job(
         f"{role}-download",
-        metadata=scope.metadata(
-            f"{name}-{fingerprint(image, profile, environment)}", "model", TRY_AGAIN
-        ),
-        spec=k8s.batch.v1.JobSpecArgs(
-            backoff_limit=2,  # it goes on where it stopped
-            active_deadline_seconds=HOURS * 3600,
-            template=core.PodTemplateSpecArgs(
-                metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
-                spec=pod_spec(
-                    scope,
-                    account=account,
-                    user=USER,
-                    place=gpu,
-                    affinity=beside(role, scope),
-                    restart_policy="Never",
-                    pull_secrets=pull_secrets,
-                    init_containers=[progress],
-                    containers=[main],
-                    volumes=[claim_volume("cache", claim), *scope.outward.volumes],
-                ),
-            ),
-        ),
-        opts=pulumi.ResourceOptions.merge(own, opts),
-    )
-
-
-def beside(role: str, scope: Scope) -> k8s.core.v1.AffinityArgs:
-    """Go where the role's server is, if it runs: a volume may be held by one node."""
-    return core.AffinityArgs(
-        pod_affinity=core.PodAffinityArgs(
-            preferred_during_scheduling_ignored_during_execution=[
-                core.WeightedPodAffinityTermArgs(
-                    weight=100,
-                    pod_affinity_term=core.PodAffinityTermArgs(
-                        topology_key="kubernetes.io/hostname",
-                        label_selector=k8s.meta.v1.LabelSelectorArgs(
-                            match_labels=selector(role, scope.stack)
-                        ),
-                    ),
-                )
-            ]
-        )
+        name=f"{name}-{fingerprint(image, profile, environment)}",
+        label=name,
+        role=role,
+        scope=scope,
+        account=account,
+        gpu=gpu,
+        pull_secrets=pull_secrets,
+        init_containers=[progress],
+        container=main,
+        claim=claim,
+        opts=opts,
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.filling_job import HOURS, USER
 from infra.components.nim import AWAIT_MINUTES, LIVE, PORT, READY, NimArgs
-from infra.components.nim_download import DOWNLOADING, HOURS, KEY, USER, download_name
+from infra.components.nim_download import DOWNLOADING, KEY, download_name
 from infra.components.volume import data_volume
 from infra.registry import parse
 

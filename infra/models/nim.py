@@ -7,8 +7,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
+from infra.components.filling_job import CACHE
 from infra.components.nim import PORT, Nim, NimArgs
-from infra.components.nim_download import CACHE
 from infra.components.nim_service import NimService
 from infra.components.pod import Resources
 from infra.components.scaling import Scaling
