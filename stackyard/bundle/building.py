@@ -5,9 +5,10 @@ from pathlib import Path
 
 from infra.registry import Registry as Place
 from infra.registry import parse
+from stackyard.bundle.access import access_from
 from stackyard.bundle.inventory import BUILT_HOST
 from stackyard.bundle.lock import Item
-from stackyard.bundle.registry import Registry, access_from
+from stackyard.bundle.registry import Registry
 from stackyard.bundle.resolve import built_tags
 
 

@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from infra.registry import Reference
 from infra.registry import Registry as Place
 from stackyard.bundle import signing
+from stackyard.bundle.access import Access, Refused
 from stackyard.bundle.checking import check
 from stackyard.bundle.layout import Layout, blobs_of, descriptor, digest_of
 from stackyard.bundle.lock import PUSHED, Item
 from stackyard.bundle.manifest import NAME, Manifest, read_manifest
 from stackyard.bundle.places import bundle_place, place_of
-from stackyard.bundle.registry import Access, Refused, Registry
+from stackyard.bundle.registry import Registry
 from stackyard.bundle.transport import Skopeo
 from stackyard.errors import Trouble
 from tools.portable import command_of, find_skopeo

@@ -13,10 +13,11 @@ import yaml
 from infra.registry import Reference, parse, rewrite
 from infra.registry import Registry as Place
 from stackyard.bundle import artefacts, packing
+from stackyard.bundle.access import access_from
 from stackyard.bundle.inventory import BUILT_HOST
 from stackyard.bundle.layout import INDEXES, blobs_of, digest_of, media_type
 from stackyard.bundle.lock import Item, Lock
-from stackyard.bundle.registry import Registry, access_from
+from stackyard.bundle.registry import Registry
 from stackyard.errors import Trouble
 
 ALL = "all"

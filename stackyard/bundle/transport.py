@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.registry import Reference
+from stackyard.bundle.access import Access, Refused, refused
 from stackyard.bundle.layout import INDEXES, Layout, media_type
-from stackyard.bundle.registry import LOCAL, Access, Refused, refused
+from stackyard.bundle.registry import LOCAL
 from stackyard.errors import Trouble
 
 LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 
 from infra.registry import Registry as Place
 from infra.registry import parse
+from stackyard.bundle.access import Access
 from stackyard.bundle.layout import digest_of
 from stackyard.bundle.lock import PUSHED, Lock
 from stackyard.bundle.places import place_of
-from stackyard.bundle.registry import Access, Registry
+from stackyard.bundle.registry import Registry
 from stackyard.errors import Trouble
 from stackyard.kubernetes import Json, kubernetes_of
 from stackyard.project import Stack

@@ -1,4 +1,4 @@
-"""`stackyard bundle`: everything that a sealed site needs, from its list to its registry."""
+"""`stackyard bundle` on the connected side: what a sealed site needs, listed, fetched, signed."""
 
 import json
 import sys
@@ -15,16 +15,12 @@ from stackyard.bundle import signing, splitting
 from stackyard.bundle.building import build as build_images
 from stackyard.bundle.building import registry_to
 from stackyard.bundle.charts import Archive
-from stackyard.bundle.checking import check
 from stackyard.bundle.create import Order
 from stackyard.bundle.create import create as make_bundle
 from stackyard.bundle.inventory import inventory
-from stackyard.bundle.load import Delivery
-from stackyard.bundle.load import load as load_bundle
 from stackyard.bundle.lock import PUSHED, UNRESOLVED, Item, Lock, changes, read_lock, write_lock
 from stackyard.bundle.places import collisions, registry_of
 from stackyard.bundle.resolve import chart_or_none, resolve
-from stackyard.bundle.verify import Difference, verify_cluster, verify_registry
 from stackyard.commands.bundle_options import (
     HERE,
     LOCK,
@@ -37,22 +33,19 @@ from stackyard.commands.bundle_options import (
     Mirror,
     Models,
     PassphraseFile,
-    PasswordFile,
-    Plain,
     Python,
-    RegistryName,
     SettingsFile,
     System,
-    Username,
-    access_of,
     archive_in,
     charts_at_hand,
+    in_units,
     is_sealed,
     known_lock,
     secret_in,
     sources_of,
     stack_of,
 )
+from stackyard.commands.bundle_site import load, verify
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
 from stackyard.machine import start_docker
@@ -113,16 +106,6 @@ def show(lock: Lock) -> None:
         f"{len(lock.items)} items, {in_units(known)} as far as sizes are known, "
         f"{len(lock.unresolved)} {UNRESOLVED}"
     )
-
-
-def in_units(size: int | None) -> str:
-    """Return bytes for people."""
-    if size is None:
-        return "?"
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} B"
 
 
 def lock(
@@ -244,96 +227,6 @@ def create(
             f"cosign.key --output-signature {target}/bundle.json.sig {target}/bundle.json",
             markup=False,
         )
-
-
-def load(
-    folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
-    registry: RegistryName,
-    key: Annotated[Path, typer.Option("--key", help="The public key of whoever made it, PEM.")],
-    username: Username = None,
-    password_file: PasswordFile = None,
-    ca: Ca = None,
-    plain_http: Plain = False,
-    older: Annotated[
-        bool, typer.Option("--older", help="Load it though the site has a newer one.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check a bundle, push what the registry lacks, and read every manifest again."""
-    place = registry_of(registry)
-    delivery = Delivery(
-        folder=folder,
-        place=place,
-        access=access_of(place.host, username, password_file, ca, plain=plain_http),
-        key=signing.read_public_key(key),
-        older=older,
-    )
-    with Stages().stage("Loading the bundle") as tell:
-        done = load_bundle(delivery, tell)
-    if as_json:
-        print(json.dumps(done.told(), indent=2))
-        return
-    out().print(
-        f"{registry} has the bundle of stack {done.manifest.stack} of {done.manifest.made}: "
-        f"{len(done.pushed)} items pushed ({in_units(done.bytes)}), all read again and equal; "
-        f"checked {done.checked_seconds:.1f} s, pushed {done.pushed_seconds:.1f} s, "
-        f"read {done.read_seconds:.1f} s"
-    )
-
-
-def verify(
-    folder: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder: signature and checksums.")
-    ] = None,
-    stack: StackName = "dev",
-    settings: SettingsFile = None,
-    lock: LockFile = None,
-    key: Annotated[Path | None, typer.Option("--key", help="The public key, PEM.")] = None,
-    registry: Annotated[
-        str | None, typer.Option("--registry", help="HOST[:PORT][/PREFIX] to compare with.")
-    ] = None,
-    cluster: Annotated[
-        bool, typer.Option("--cluster", help="Compare with the images that the nodes hold.")
-    ] = False,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    ca: Ca = None,
-    plain_http: Plain = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare a folder with its signature, or the lock with a registry and with the nodes."""
-    found: list[Difference] = []
-    checked = []
-    if folder is not None:
-        if key is None:
-            message = "--key is not given: the public key by which a bundle is checked"
-            raise Trouble(message, f"stackyard bundle verify {folder} --key cosign.pub")
-        made = check(folder, signing.read_public_key(key))
-        checked.append(f"{folder}: {len(made.files)} files as signed, made {made.made}")
-    if registry is not None or cluster:
-        meant = stack_of(stack, settings)
-        locked = read_lock(lock or meant.project / LOCK)
-        if registry is not None:
-            place = registry_of(registry)
-            access = access_of(place.host, username, password_file, ca, plain=plain_http)
-            found += verify_registry(locked, place, access)
-            checked.append(f"registry {registry}")
-        if cluster:
-            found += verify_cluster(locked, meant)
-            checked.append(f"the nodes of stack {meant.name}")
-    if not checked:
-        message = "nothing to verify: no folder, no --registry and no --cluster"
-        raise Trouble(message, "stackyard bundle verify --cluster")
-    if as_json:
-        print(json.dumps({"checked": checked, "differences": [d.told() for d in found]}, indent=2))
-    else:
-        for line in checked:
-            out().print(f"checked {line}", markup=False)
-        for difference in found:
-            out().print(f"{difference.where}: {difference.what}", markup=False)
-        out().print(f"{sum(d.fails for d in found)} differences that matter")
-    if any(difference.fails for difference in found):
-        raise typer.Exit(1)
 
 
 def key(

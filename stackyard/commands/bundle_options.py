@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from stackyard.bundle.access import Access
 from stackyard.bundle.lock import Item, Lock, read_lock
 from stackyard.bundle.places import registry_of
-from stackyard.bundle.registry import Access
 from stackyard.bundle.resolve import Sources, built_tags
 from stackyard.errors import Trouble
 from stackyard.project import Stack, find
@@ -148,3 +148,13 @@ def secret_in(file: Path | None) -> str | None:
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
         raise Trouble(message, "give a file with the bare secret in it") from None
+
+
+def in_units(size: int | None) -> str:
+    """Return bytes for people."""
+    if size is None:
+        return "?"
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"

@@ -10,6 +10,7 @@ import pytest
 
 from infra.registry import parse
 from stackyard.bundle import signing
+from stackyard.bundle.access import Access
 from stackyard.bundle.layout import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -19,7 +20,6 @@ from stackyard.bundle.layout import (
     descriptor,
 )
 from stackyard.bundle.lock import Item, Lock, ordered, write_lock
-from stackyard.bundle.registry import Access
 from stackyard.bundle.transport import Skopeo
 from tests.stackyard.bundle.real_registry import RealRegistry
 from tests.stackyard.conftest import Invoke

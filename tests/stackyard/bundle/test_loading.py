@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stackyard.bundle.access import Access
 from stackyard.bundle.layout import Blob, Layout, digest_of
 from stackyard.bundle.lock import read_lock
-from stackyard.bundle.registry import Access, Registry
+from stackyard.bundle.registry import Registry
 from tests.stackyard.bundle.conftest import Factory, Keys, Make, image_item, noise
 from tests.stackyard.bundle.doors import ProxyDouble, TokenDouble, error_body
 from tests.stackyard.bundle.real_registry import PASSWORD, USER, RealRegistry
