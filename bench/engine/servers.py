@@ -118,6 +118,9 @@ def ours(core: int, stub_url: str, home: Path, **settings: str) -> Iterator[Serv
         url = f"http://127.0.0.1:{ports['app']}"
         headers = {"authorization": f"Bearer {key}"}
         _wait(f"{url}/readyz", app, lambda: processes.check())
+        # only what the app itself holds is ever cited
+        document = _upload(url, key, content.page(0))
+        httpx.post(f"{stub_url}/stub/document", content=document, trust_env=False)
         server = Server(
             name=OURS,
             pid=app.pid,
@@ -235,7 +238,7 @@ def _first_answer(server: Server) -> None:
     raise TimeoutError(message)
 
 
-def _upload(url: str, key: str, text: str) -> None:
+def _upload(url: str, key: str, text: str) -> str:
     with Service(url, key) as service:
         path = Path(os.environ["STACKYARD_HOME"]) / "upload.txt"
         path.write_text(text)
@@ -243,6 +246,7 @@ def _upload(url: str, key: str, text: str) -> None:
     if job.status != "done":
         message = f"the upload was {job.status}: {job.reason}"
         raise RuntimeError(message)
+    return job.document_id
 
 
 def _post_text(url: str, text: str) -> None:

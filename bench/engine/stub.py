@@ -65,7 +65,7 @@ class Stub:
         numbers = content.vector()
         self._floats = orjson.dumps(numbers)
         self._base64 = b'"%s"' % base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers))
-        self._points = {shape: _points(shape) for shape in ("haystack", "langchain", "llamaindex")}
+        self._hold("manual")
         self._pieces = {usage: stream_pieces(usage=usage) for usage in (False, True)}
 
     def reply(self, method: str, path: str, body: bytes) -> Reply:
@@ -82,6 +82,8 @@ class Stub:
                 self.counts["failed"] += 1
                 return Reply(0.0, b'{"error":{"message":"stub","type":"overloaded"}}', 503)
             return self._model(path, body)
+        if path == "/aliases":
+            return Reply(0.0, _result(b'{"aliases":[]}'))
         if path.startswith("/collections"):
             return self._qdrant(method, path, body)
         listed = [{"id": name, "object": "model", "owned_by": "stub"} for name in MODELS]
@@ -138,11 +140,18 @@ class Stub:
             self.recording, self.recorded = body == b"on", []
         elif verb == "recorded":
             return Reply(0.0, orjson.dumps(self.recorded))
+        elif verb == "document":
+            self._hold(body.decode())
         elif verb == "failing":
             self.failing = float(body)
         elif verb == "counts":
             return Reply(0.0, orjson.dumps(dict(self.counts)))
         return Reply(0.0, b"{}")
+
+    def _hold(self, document_id: str) -> None:
+        """Let every passage be one of this document's."""
+        shapes = ("haystack", "langchain", "llamaindex")
+        self._points = {shape: _points(shape, document_id) for shape in shapes}
 
 
 def completion() -> bytes:
@@ -223,24 +232,24 @@ def _about(verb: str, method: str, collection: str) -> bytes:
     return orjson.dumps(about)
 
 
-def _points(shape: str) -> list[bytes]:
+def _points(shape: str, document_id: str) -> list[bytes]:
     found = []
     for passage in content.passages():
         point = {
             "id": passage.id,
             "version": 1,
             "score": round(0.95 - 0.005 * passage.number, 4),
-            "payload": _payload(shape, passage),
+            "payload": _payload(shape, passage, document_id),
         }
         found.append(orjson.dumps(point))
     return found
 
 
-def _payload(shape: str, passage: content.Passage) -> dict[str, object]:
+def _payload(shape: str, passage: content.Passage, document_id: str) -> dict[str, object]:
     """Return a passage as each framework keeps one in Qdrant."""
     meta: dict[str, object] = {
         "document": "manual.pdf",
-        "document_id": "manual",
+        "document_id": document_id,
         "page": passage.number + 1,
         "span": [0, len(passage.text)],
         "revision": "1",

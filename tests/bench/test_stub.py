@@ -53,6 +53,12 @@ def test_a_collection_describes_itself_in_qdrants_own_model(stub: Stub) -> None:
     assert info.config.params.vectors.size == content.DIMENSION
 
 
+def test_the_store_knows_no_alias_in_qdrants_own_model(stub: Stub) -> None:
+    answer = orjson.loads(stub.reply("GET", "/aliases", b"").body)
+
+    assert models.CollectionsAliasesResponse.model_validate(answer["result"]).aliases == []
+
+
 def test_a_ranking_has_every_passage_once_best_first(stub: Stub) -> None:
     answer = ask(stub, "/v1/ranking", query={"text": "?"}, passages=[{"text": "a"}] * 3)
 
