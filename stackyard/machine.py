@@ -13,7 +13,11 @@ from tools.sealed import docker
 def prepare(stack: Stack, tell: Tell) -> dict[str, str]:
     """Provide the pinned tools, and Docker for a local cluster; return their environment."""
     tell("docker, kind, kubectl, helm, pulumi")
-    toolchain.ensure()
+    if stack.is_local:
+        toolchain.ensure()
+    else:
+        # sealed off, the plugin is there by the bundle's install or cannot be had
+        toolchain.ensure((*toolchain.DEPLOYING, *([] if stack.is_sealed else [toolchain.PLUGIN])))
     if stack.is_local:
         start_docker(tell)
         _provide_images(tell)

@@ -51,6 +51,10 @@ class Stack:
         return self.cluster_kind == "local"
 
     @property
+    def is_sealed(self) -> bool:
+        return str(self.settings.get("airgapped", "")).lower() == "true"
+
+    @property
     def cluster(self) -> str:
         return f"stackyard-{self.name}"
 

@@ -26,8 +26,11 @@ def environment(stack: str | None = None, project: Path = ROOT) -> dict[str, str
     changed = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     ambient = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part not in path]
     last = []
-    if stack is not None and _is_local(stack, project) and official_plugin.find() is None:
+    settings = _settings(stack, project) if stack is not None else None
+    alone = settings is not None and _is_local(settings) and official_plugin.find() is None
+    if alone:
         last = [str(plugin_directory())]
+    if alone or (settings and str(settings.get("stackyard:airgapped", "")).lower() == "true"):
         # the official one could not be downloaded; the engine would ask for it over and over
         changed["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     changed["PATH"] = os.pathsep.join([*path, *ambient, *last])
@@ -41,14 +44,17 @@ def environment(stack: str | None = None, project: Path = ROOT) -> dict[str, str
     return changed
 
 
-def _is_local(stack: str, project: Path) -> bool:
-    """Say whether a stack's settings file leaves or sets cluster.kind to local."""
+def _settings(stack: str, project: Path) -> dict[str, object]:
     try:
         content = yaml.safe_load((project / f"Pulumi.{stack}.yaml").read_text())
     except FileNotFoundError:
-        return True
+        return {}
     config = content.get("config") if isinstance(content, dict) else None
-    settings = config if isinstance(config, dict) else {}
+    return config if isinstance(config, dict) else {}
+
+
+def _is_local(settings: dict[str, object]) -> bool:
+    """Say whether a stack's settings leave or set cluster.kind to local."""
     cluster = settings.get("stackyard:cluster")
     kind = cluster.get("kind", "local") if isinstance(cluster, dict) else "local"
     # `pulumi config set --path` writes the other form

@@ -44,11 +44,12 @@ def make_portable(executable: Path, folder: Path) -> list[Path]:
     done = subprocess.run(["ldd", executable], capture_output=True, text=True, check=False)
     libraries = re.findall(r"(?:=> )?(/\S+) \(0x", done.stdout)  # none: linked statically
     files = [folder / executable.name]
-    shutil.copyfile(executable.resolve(), files[0])
+    # with their times, by which what is packed of them is found again
+    shutil.copy2(executable.resolve(), files[0])
     files[0].chmod(0o755)
     for library in sorted(set(libraries)):
         target = folder / "lib" / Path(library).name
-        shutil.copyfile(library, target)
+        shutil.copy2(library, target)
         target.chmod(0o755)
         files.append(target)
     return files

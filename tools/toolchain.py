@@ -19,11 +19,12 @@ from tools.paths import bin_dir, cache_dir
 from tools.pins import TOOLS, Tool
 from tools.progress import say
 
-__all__ = ["ALL", "Provided", "ensure", "environment", "provide"]
+__all__ = ["ALL", "DEPLOYING", "Provided", "ensure", "environment", "provide"]
 
 UV = "uv"
 PLUGIN = official_plugin.EXECUTABLE
 ALL = (UV, *TOOLS, PLUGIN)
+DEPLOYING = ("kubectl", "helm", "pulumi")  # what a stack on a cluster elsewhere takes
 
 
 @dataclass(frozen=True)

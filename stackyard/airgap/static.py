@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.reach import AllowList, addresses
@@ -75,6 +75,7 @@ def examine(
         for each in objects
     ]
     everything = [*program, *rendered]
+    place = replace(place, allowed=AllowList((*place.allowed.entries, *_services(program))))
     return [
         _images(everything, inventory, place),
         _addresses(everything, place),
@@ -86,6 +87,14 @@ def examine(
         _builds(resources),
         _dockerfiles(dockerfiles),
     ]
+
+
+def _services(parts: Iterable[Part]) -> Iterator[str]:
+    """Yield SERVICE.NAMESPACE of each Service, as KEDA wants its addresses: in the cluster too."""
+    for part in parts:
+        meta = part.value.get("metadata", {})
+        if part.kind == "Service" and "namespace" in meta:
+            yield f"{meta['name']}.{meta['namespace']}"
 
 
 def _images(parts: Sequence[Part], inventory: Iterable[Json], place: Place) -> Check:
@@ -146,7 +155,9 @@ def _ways_out(parts: Sequence[Part], place: Place) -> Check:
                 yield Leak(namespace, "has no policy that denies what is not listed")
 
     made = [str(p.value["metadata"]["name"]) for p in parts if p.kind == "Namespace"]
-    namespaces = [name for name in made if name != OPERATORS]
+    # of charts: what is in them is the chart's, and read where it is rendered
+    charted = {str(part.value.get("namespace")) for part in parts if part.kind == "Release"}
+    namespaces = [name for name in made if name not in charted]
     policies = [part for part in parts if part.kind == "NetworkPolicy"]
     denied = {
         str(part.value["metadata"]["namespace"]) for part in policies if _denies(part.value["spec"])
@@ -154,7 +165,17 @@ def _ways_out(parts: Sequence[Part], place: Place) -> Check:
     return checked(
         "ways out",
         "Does every namespace deny what is not listed, and does every listed way stay inside?",
-        (f"{p.value['metadata']['namespace']}/{p.value['metadata']['name']}" for p in policies),
+        (
+            *(
+                f"{p.value['metadata']['namespace']}/{p.value['metadata']['name']}"
+                for p in policies
+            ),
+            *(
+                f"{name}: a chart's own, without a policy of ours"
+                for name in made
+                if name in charted
+            ),
+        ),
         leaks(),
     )
 

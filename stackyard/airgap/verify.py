@@ -28,7 +28,8 @@ def verify(stack: Stack, charts: Mapping[str, Path]) -> list[Check]:
     place = place_of(stack)
     found = evaluate(stack, listing=False)
     resources, inventory = found["resources"], found["exports"]["inventory"]
-    return examine(resources, inventory, place, render(resources, charts), dockerfiles())
+    rendered = render(resources, charts, stack.project)
+    return examine(resources, inventory, place, rendered, dockerfiles())
 
 
 def place_of(stack: Stack) -> Place:
@@ -50,21 +51,30 @@ def _account(stack: Stack) -> str:
     return f"{account}.dkr.ecr.{region}.amazonaws.com"
 
 
-def render(resources: list[Json], charts: Mapping[str, Path]) -> dict[str, list[Json]]:
-    """Return the objects of each release whose chart is at hand, by the real helm."""
+def render(
+    resources: list[Json], charts: Mapping[str, Path], project: Path
+) -> dict[str, list[Json]]:
+    """Return the objects of each release whose chart is at hand, by the real helm.
+
+    A chart is at hand where the settings name a file, from `project` on, or `charts` has its name.
+    """
     rendered = {}
     for each in resources:
         if not each["type"].endswith(":Release"):
             continue
         chart = str(each["inputs"]["chart"])
-        file = charts.get(chart.rpartition("/")[2]) or (Path(chart) if _is_file(chart) else None)
+        file = charts.get(chart_name(chart))
+        if file is None and "://" not in chart and (project / chart).exists():
+            file = project / chart
         if file is not None:
             rendered[str(each["name"])] = _template(file, each["inputs"])
     return rendered
 
 
-def _is_file(chart: str) -> bool:
-    return "://" not in chart and Path(chart).exists()
+def chart_name(chart: str) -> str:
+    """Return the name of a chart by its address, its name, or a file NAME-VERSION.tgz."""
+    words = chart.rpartition("/")[2].removesuffix(".tgz").split("-")
+    return "-".join(word for word in words if not word.lstrip("v")[:1].isdigit())
 
 
 def _template(chart: Path, inputs: Json) -> list[Json]:

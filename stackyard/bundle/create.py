@@ -101,7 +101,7 @@ def create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
     layout.write_index(named)
     if order.software_lists:
         list_software(order.folder, items, layout, tell)
-    _drop_strangers(order.folder, items, layout, signatures, absent)
+    _drop_strangers(order, items, layout, signatures, absent)
     manifest = papers.write(order.folder, order.lock, items, signatures, sorted(absent), tell)
     _sign(order, manifest)
     return manifest, moved
@@ -219,7 +219,7 @@ def _artefacts(
 
 
 def _plain_files(order: Order, items: Iterable[Item], moved: Moved, tell: Tell) -> None:
-    """Fetch wheels, and pack tools and plugins."""
+    """Fetch wheels, and pack tools and plugins, but for those that the site has."""
 
     def provide(item: Item) -> None:
         name = item.reference if item.kind == "wheel" else f"{item.name}.tar"
@@ -241,8 +241,13 @@ def _plain_files(order: Order, items: Iterable[Item], moved: Moved, tell: Tell) 
         tell(item.key)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for _ in pool.map(provide, [item for item in items if item.kind in FILES]):
+        for _ in pool.map(provide, _files_that_travel(order, items)):
             pass
+
+
+def _files_that_travel(order: Order, items: Iterable[Item]) -> list[Item]:
+    site = {each.digest for each in order.since.items} if order.since else set()
+    return [item for item in items if item.kind in FILES and item.digest not in site]
 
 
 def _download(item: Item, draft: Path) -> None:
@@ -266,7 +271,7 @@ def _named(item: Item, layout: Layout) -> tuple[Blob, str]:
 
 
 def _drop_strangers(
-    folder: Path,
+    order: Order,
     items: Sequence[Item],
     layout: Layout,
     signatures: dict[str, str],
@@ -283,11 +288,10 @@ def _drop_strangers(
             path.unlink()
     wanted = {
         FILES[i.kind] + "/" + (i.reference if i.kind == "wheel" else f"{i.name}.tar")
-        for i in items
-        if i.kind in FILES
+        for i in _files_that_travel(order, items)
     } | {f"sbom/{i.name}-{short_digest(i)}.spdx.json" for i in items if i.kind == "image"}
     for part in (*FILES.values(), "sbom"):
-        for path in (folder / part).glob("*"):
+        for path in (order.folder / part).glob("*"):
             if f"{part}/{path.name}" not in wanted and not path.name.startswith("stackyard-"):
                 path.unlink()
 

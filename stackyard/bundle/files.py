@@ -14,6 +14,7 @@ from stackyard.errors import Trouble
 from stackyard.project import PACKAGE
 
 GLIBC = 36  # of Debian 12; what is built for an older one runs there too
+STAND_IN = "stand-in"  # in place of a plugin's version
 PLUGINS = {"kubernetes": "pulumi-kubernetes", "aws": "pulumi-aws"}  # plugin -> its package
 
 
@@ -40,7 +41,7 @@ def wheel_items(python: str, *, aws: bool, lock: Path = PACKAGE / "uv.lock") -> 
         )
 
 
-def tool_items(*, local: bool, aws: bool) -> Iterator[Item]:
+def tool_items(*, local: bool, aws: bool, stand_in: bool = False) -> Iterator[Item]:
     """Yield the executables, and the plugins of the engine, that the deploying machine needs."""
     from tools.pins import TOOLS
 
@@ -55,11 +56,13 @@ def tool_items(*, local: bool, aws: bool) -> Iterator[Item]:
     yield Item(kind="tool", name="skopeo", reference="skopeo", source="tools")
     packages = {each["name"]: each["version"] for each in _packages(PACKAGE / "uv.lock")}
     for plugin in ("kubernetes", *(("aws",) if aws else ())):
+        ours = stand_in and plugin == "kubernetes"
+        version = STAND_IN if ours else packages[PLUGINS[plugin]]
         yield Item(
             kind="plugin",
             name=plugin,
-            reference=f"pulumi-resource-{plugin}@{packages[PLUGINS[plugin]]}",
-            source="uv.lock",
+            reference=f"pulumi-resource-{plugin}@{version}",
+            source="tools" if ours else "uv.lock",
         )
 
 

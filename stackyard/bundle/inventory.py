@@ -24,12 +24,14 @@ def inventory(
     systems: Sequence[str] = (),
     known: Lock | None = None,
     archive: Archive = lambda _chart: None,
+    stand_in: bool = False,
 ) -> Lock:
     """Return what a stack needs, with the digests that its settings, or an earlier lock, know.
 
     `python` is the deploying machine's version; `systems` are those of GPU nodes whose driver the
     operator brings, such as ubuntu24.04: the operator appends them to the image's tag. `archive`
     gives a chart that is at hand: what it names in templates, hooks and values is listed too.
+    `stand_in` takes our double of the Kubernetes provider, marked as such, in place of Pulumi's.
     """
     found = evaluate(stack)
     kinds = {each["type"] for each in found["resources"]}
@@ -40,7 +42,7 @@ def inventory(
         *_charts(found, named, archive),
         *models(found),
         *wheel_items(python, aws=aws),
-        *tool_items(local=stack.is_local, aws=aws),
+        *tool_items(local=stack.is_local, aws=aws, stand_in=stand_in),
     ]
     return Lock(
         stack=stack.name,

@@ -5,6 +5,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackyard.bundle.files import STAND_IN
 from stackyard.bundle.layout import digest_of
 from stackyard.bundle.lock import Item
 from stackyard.errors import Trouble
@@ -13,6 +14,7 @@ from tools.cache import content_key
 from tools.paths import cache_dir
 from tools.pins import TOOLS
 from tools.portable import find_skopeo, make_portable
+from tools.standin.install import START
 
 SKOPEO = "skopeo"
 
@@ -42,11 +44,14 @@ def packed(item: Item) -> Packed:
 
 def _files(item: Item) -> dict[str, Path]:
     """Return name in the tar -> file."""
+    if item.reference.endswith(f"@{STAND_IN}"):
+        return {START.name: START}
     if item.kind == "plugin":
         found = official_plugin.find_or_download() if item.name == "kubernetes" else None
         if found is None:
             message = f"the official {item.reference} is not to be had from here"
-            raise Trouble(message, f"pulumi plugin install resource {item.name}")
+            hint = f"pulumi plugin install resource {item.name}, or for tests: --stand-in"
+            raise Trouble(message, hint)
         return {found.name: found}
     if item.name == SKOPEO:
         folder = cache_dir() / "bundle" / "skopeo-portable"

@@ -14,7 +14,7 @@ from stackyard.airgap import node_config as nodes
 from stackyard.airgap import report
 from stackyard.airgap.check import Check
 from stackyard.airgap.dynamic import prove
-from stackyard.airgap.verify import place_of
+from stackyard.airgap.verify import chart_name, place_of
 from stackyard.airgap.verify import verify as examine
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
@@ -115,9 +115,7 @@ def _chart_name(path: Path) -> str:
     if not path.exists():
         message = f"--chart is {path}, which is not there"
         raise Trouble(message, "stackyard airgap verify --chart ./gpu-operator-v26.7.0.tgz")
-    words = path.name.removesuffix(".tgz").split("-")
-    kept = [word for word in words if not word.lstrip("v")[:1].isdigit()]
-    return "-".join(kept)
+    return chart_name(str(path))
 
 
 def _settings_of(stack: Stack) -> str:

@@ -35,11 +35,11 @@ from stackyard.commands.bundle_options import (
     PassphraseFile,
     Python,
     SettingsFile,
+    StandIn,
     System,
     archive_in,
     charts_at_hand,
     in_units,
-    is_sealed,
     known_lock,
     secret_in,
     sources_of,
@@ -62,13 +62,16 @@ def list_(
     python: Python = None,
     system: System = None,
     chart: Charts = None,
+    stand_in: StandIn = False,
     as_json: AsJson = False,
 ) -> None:
     """Print every image, chart, model, wheel, tool and plugin; asks no cluster and no registry."""
     meant = stack_of(stack, settings)
     known = known_lock(lock or meant.project / LOCK)
     at_hand = charts_at_hand(chart)
-    found = inventory_of(meant, known, python, system, lambda item: archive_in(item, at_hand))
+    found = inventory_of(
+        meant, known, python, system, lambda item: archive_in(item, at_hand), stand_in=stand_in
+    )
     if as_json:
         told = found.model_dump(exclude={"items"})
         print(json.dumps({**told, "items": [each.line() for each in found.items]}, indent=2))
@@ -82,6 +85,8 @@ def inventory_of(
     python: str | None,
     systems: list[str] | None,
     archive: Archive = lambda _chart: None,
+    *,
+    stand_in: bool = False,
 ) -> Lock:
     """Return the inventory; what options leave out is as the earlier lock has it."""
     return inventory(
@@ -90,6 +95,7 @@ def inventory_of(
         systems=systems if systems is not None else (known.systems if known else ()),
         known=known,
         archive=archive,
+        stand_in=stand_in,
     )
 
 
@@ -120,6 +126,7 @@ def lock(
     chart: Charts = None,
     authfile: Authfile = None,
     ca: Ca = None,
+    stand_in: StandIn = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nobody: new items stay unresolved.")
     ] = False,
@@ -133,7 +140,7 @@ def lock(
     def archive(item: Item) -> bytes | None:
         return archive_in(item, sources.charts) if offline else chart_or_none(item, sources)
 
-    found = inventory_of(meant, known, python, system, archive)
+    found = inventory_of(meant, known, python, system, archive, stand_in=stand_in)
     problems: list[str] = []
     if not offline:
         with closing(sources), Stages().stage("Asking the registries") as tell:
@@ -147,7 +154,7 @@ def lock(
     out().print(f"{path}: {len(found.items)} items, {len(found.unresolved)} {UNRESOLVED}")
     for problem in problems:
         print(problem, file=sys.stderr)
-    if found.unresolved and is_sealed(meant) and not offline:
+    if found.unresolved and meant.is_sealed and not offline:
         names = ", ".join(item.key for item in found.unresolved)
         message = f"airgapped is true, and no digest is known for {names}"
         raise Trouble(message, "correct what is said above, then: stackyard bundle lock")

@@ -37,6 +37,12 @@ System = Annotated[
         "--system", help="System of the GPU nodes, for example ubuntu24.04: its driver travels."
     ),
 ]
+StandIn = Annotated[
+    bool,
+    typer.Option(
+        "--stand-in", help="For tests: our double of the Kubernetes provider in place of Pulumi's."
+    ),
+]
 
 Built = Annotated[
     str | None,
@@ -119,10 +125,6 @@ def archive_in(item: Item, at_hand: Mapping[str, Path]) -> bytes | None:
     """Return a chart that lies on this machine, None for another."""
     path = at_hand.get(item.name, Path(item.reference))
     return path.read_bytes() if path.suffix == ".tgz" and path.is_file() else None
-
-
-def is_sealed(stack: Stack) -> bool:
-    return str(stack.settings.get("airgapped", "")).lower() == "true"
 
 
 def access_of(

@@ -1,13 +1,13 @@
-"""A sealed stack from a sealed machine: deployed, proven, used, upgraded, rolled back.
+"""A sealed stack from a sealed machine: installed, loaded, deployed, proven, upgraded, rolled back.
 
-The registry is Debian's with TLS and a password, over the images that the journey's stack has. The
-machine is a network namespace that reaches the registry and the API server. Where the cluster has
-no policy engine, rules of nftables on its node stand in for one, and the test's name says so.
+The machine is a network namespace that reaches the registry and the API server; it has Python, an
+empty home and a bundle on a disk, and sees nothing of this checkout. The registry is Debian's with
+TLS and a password, filled by `bundle load`. Where the cluster has no policy engine, rules of
+nftables on its node stand in for one, and the test's name says so.
 """
 
-import datetime
-import ipaddress
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,26 +17,21 @@ from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from infra.catalog import QDRANT
 from stackyard.airgap.node_config import CA, corefile, hosts_toml
+from tests.e2e.connected import Bundles, Inventory, blobs_of, files_of, make_bundles
 from tests.e2e.outside import ADDRESS, NAME, Outside, Shell, answer_by, dns, outside
-from tests.e2e.team import PROGRAM
+from tests.e2e.site_registry import PASSWORD, USER, site_registry
 from tests.e2e.yard import ROOT, Yard
+from tools.paths import cache_dir
 from tools.sealed.docker import namespace_name
-from tools.standin.install import plugin_directory
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
-STACK, USER, PASSWORD = "sealed", "robot", "of-the-robot"
-# bcrypt of PASSWORD: a registry takes no other
-HTPASSWD = "robot:$2y$05$abcdefghijklmnopqrstuuylZdRurWKXKeZUfhe3i7KPdp/FI4yYS\n"
-REGISTRY = "stackyard-sealed-registry"
+STACK = "sealed"
 NODE_FILES = "/etc/containerd/certs.d"
+# in a mount namespace of its own: neither the checkout nor the cache of the tools is there
+ALONE = f'mount -t tmpfs none {ROOT} && mount -t tmpfs none {cache_dir()} && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -44,19 +39,22 @@ class Site:
     """A sealed stack, and the machine that it is deployed from."""
 
     shell: Shell
-    inventory: dict[str, dict[str, str]]  # of the journey's stack, by name
-    journey: str  # its name
+    inventory: Inventory  # of the journey's stack, by name
     around: Outside
-    project: Path
+    bundles: Bundles
+    disk: Path  # what the person brings: settings, the authority, the password, a kubeconfig
     registry: str  # HOST:PORT
-    environment: dict[str, str]
+    project: Path  # made by the install
 
-    def run(self, *command: str, code: int = 0) -> str:
+    def run(
+        self, *words: str | Path, code: int = 0, environment: dict[str, str] | None = None
+    ) -> str:
         """Run a command on the sealed machine."""
+        alone = ("unshare", "--mount", "sh", "-c", ALONE, "sh")
         done = subprocess.run(
-            ["nsenter", f"--net=/run/netns/{self.around.deployer}", *command],
-            cwd=self.project,
-            env=self.environment,
+            ["nsenter", f"--net=/run/netns/{self.around.deployer}", *alone, *words],
+            cwd=self.project if self.project.is_dir() else self.disk,
+            env=environment or self.bare,
             capture_output=True,
             text=True,
             timeout=1500,
@@ -65,68 +63,52 @@ class Site:
         assert done.returncode == code, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def pulumi(self, *arguments: str) -> str:
-        return self.run("pulumi", *arguments, "--stack", STACK, "--non-interactive")
+    @property
+    def bare(self) -> dict[str, str]:
+        """Return the environment of a machine that has its system's programs and no more."""
+        return {
+            "HOME": str(self.disk / "home"),
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "STACKYARD_STANDIN_ANY_CLUSTER": "1",  # its address is not loopback here
+        }
 
-    def stackyard(self, *arguments: str, code: int = 0) -> str:
-        words = (sys.executable, "-m", "stackyard", *arguments, "--stack", STACK)
-        return self.run(*words, code=code)
+    def install(self, bundle: Path) -> str:
+        script = bundle / "stackyard.py"
+        to = ("--key", self.bundles.key, "--to", self.project)
+        return self.run(python(), script, "install", *to)
 
-    def lock(self, app: str) -> None:
-        """Say which images the bundle has; `app` is the digest of the service's."""
-        known = self.inventory
-        names = [name for name in ("models", "qdrant") if name in known]
-        own: dict[str, str] = {name: known[name]["digest"] for name in names}
-        own["app"] = app
-        items = [
-            {
-                "kind": "image",
-                "name": name,
-                "reference": f"stackyard.invalid/stackyard/{name}:1",
-                "digest": digest,
-            }
-            for name, digest in own.items()
-        ]
-        qdrant = {"kind": "image", "name": "q", "reference": QDRANT, "digest": "sha256:" + "1" * 64}
-        (self.project / "bundle.lock").write_text(json.dumps({"items": [*items, qdrant]}))
-
-
-def authority(folder: Path, address: str) -> None:
-    """Write ca.crt, and tls.crt and tls.key for an address."""
-    key, ca_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "The site's own authority")])
-    now = datetime.datetime.now(datetime.UTC)
-
-    def certificate(
-        subject: x509.Name, public: ec.EllipticCurvePublicKey, *, is_ca: bool
-    ) -> x509.Certificate:
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+    def load(self, bundle: Path) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(
+            self.run(
+                *(self.project / "bin/stackyard", "bundle", "load", bundle, "--json"),
+                *("--key", self.bundles.key, "--registry", self.registry, "--username", USER),
+                *("--password-file", self.disk / "password", "--ca", self.disk / "ca.crt"),
+            )
         )
-        if not is_ca:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-            made = made.add_extension(names, critical=False)
-        return made.sign(ca_key, hashes.SHA256())
+        return read
 
-    pem = serialization.Encoding.PEM
-    own = certificate(issuer, ca_key.public_key(), is_ca=True)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-    (folder / "ca.crt").write_bytes(own.public_bytes(pem))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    # last: it is what the registry waits for
-    (folder / "tls.new").write_bytes(
-        certificate(name, key.public_key(), is_ca=False).public_bytes(pem)
-    )
-    (folder / "tls.new").rename(folder / "tls.crt")
+    def stackyard(self, *words: str, code: int = 0) -> str:
+        return self.run(self.project / "bin/stackyard", *words, "--stack", STACK, code=code)
+
+    def pulumi(self, *words: str) -> str:
+        """Run pulumi as a shell has it after `eval "$(bin/stackyard env --stack sealed)"`."""
+        script = f'eval "$(bin/stackyard env --stack {STACK})" && exec pulumi "$@"'
+        named = (*words, "--stack", STACK, "--non-interactive")
+        return self.run("sh", "-c", script, "pulumi", *named)
+
+    def app(self) -> tuple[str, int]:
+        """Return the image of the service, and how many of it are ready."""
+        found = self.shell.kubectl("get", "deployment", "rag", "-n", f"rag-{STACK}", "-o", "json")
+        read = json.loads(found)
+        image: str = read["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image, read["status"]["readyReplicas"]
+
+
+def python() -> Path:
+    """Return a Python of the tests' version without our packages."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    system = Path("/usr/bin", name)
+    return system if system.exists() else Path(sys.base_prefix, "bin", name)
 
 
 @pytest.fixture(scope="module")
@@ -135,67 +117,40 @@ def shell(yard: Yard) -> Shell:
 
 
 @pytest.fixture(scope="module")
-def registry(
-    yard: Yard, shell: Shell, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Path]]:
-    """The site's registry: TLS, a password, and the images that the journey's has; its address."""
-    folder = tmp_path_factory.mktemp("registry")
-    (folder / "htpasswd").write_text(HTPASSWD)
-    theirs = f"stackyard-{yard.stack}-registry"
-    image = shell.docker("inspect", "--format", "{{.Config.Image}}", theirs).strip()
-    settings = {
-        "REGISTRY_HTTP_TLS_CERTIFICATE": "/site/tls.crt",
-        "REGISTRY_HTTP_TLS_KEY": "/site/tls.key",
-        "REGISTRY_AUTH_HTPASSWD_REALM": "site",
-        "REGISTRY_AUTH_HTPASSWD_PATH": "/site/htpasswd",
-    }
-    # its address is known once it runs, and its certificate names it
-    serve = (
-        "until [ -e /site/tls.crt ]; do sleep 0.2; done; "
-        "exec docker-registry serve /etc/docker/registry/config.yml"
-    )
-    try:
-        shell.docker(
-            *("run", "--detach", "--name", REGISTRY, "--network", "kind"),
-            *("--volumes-from", theirs, "--volume", f"{folder}:/site:ro"),
-            *(word for key, value in settings.items() for word in ("--env", f"{key}={value}")),
-            *("--entrypoint", "/bin/sh", image, "-c", serve),
-        )
-        where = "{{.NetworkSettings.Networks.kind.IPAddress}}"
-        address = shell.docker("inspect", "--format", where, REGISTRY).strip()
-        authority(folder, address)
-        yield f"{address}:5000", folder
-    finally:
-        shell.docker("rm", "--force", REGISTRY)
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("disk")
+    (folder / "home").mkdir()
+    return folder
 
 
 @pytest.fixture(scope="module")
-def site(
-    yard: Yard,
-    shell: Shell,
-    registry: tuple[str, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    host, folder = registry
+def registry(yard: Yard, shell: Shell, disk: Path) -> Iterator[str]:
+    theirs = f"stackyard-{yard.stack}-registry"
+    image = shell.docker("inspect", "--format", "{{.Config.Image}}", theirs).strip()
+    with site_registry(shell, image, disk) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def site(yard: Yard, shell: Shell, registry: str, disk: Path) -> Iterator[Site]:
     namespace = docker_namespace(yard)
-    project = tmp_path_factory.mktemp("sealed")
     node = f"stackyard-{yard.stack}-control-plane"
     inventory = {each["name"]: each for each in yard.outputs()["inventory"]}
-    trust_on_the_node(shell, node, host, folder)
+    trust_on_the_node(shell, node, registry, disk)
     before = dns(shell)
-    with outside(shell, node, namespace, host.partition(":")[0]) as around:
-        environment = prepare(shell, around, project, folder, host)
-        site = Site(shell, inventory, yard.stack, around, project, host, environment)
-        site.lock(inventory["app"]["digest"])
-        site.run("pulumi", "stack", "init", STACK)
-        site.pulumi("config", "set", "--secret", "stackyard:registryPassword", PASSWORD)
+    with outside(shell, node, namespace, registry.partition(":")[0]) as around:
+        project = disk / "stackyard"
+        settings = write_settings(shell, around, disk, project, registry)
+        bundles = make_bundles(shell, inventory, settings, disk)
+        site = Site(shell, inventory, around, bundles, disk, registry, project)
         # a cluster that asks outside, as clusters do
         answer_by(shell, before.replace("/etc/resolv.conf", ADDRESS))
         try:
             yield site
         finally:
             answer_by(shell, before)
-            site.stackyard("down", "--delete-data", "--yes")
+            if shell.kubectl("get", "namespace", f"rag-{STACK}", "--ignore-not-found").strip():
+                site.stackyard("down", "--delete-data", "--yes")
 
 
 def docker_namespace(yard: Yard) -> str:
@@ -219,29 +174,21 @@ def trust_on_the_node(shell: Shell, node: str, host: str, folder: Path) -> None:
     target.write_text(files[f"{NODE_FILES}/{host}/hosts.toml"])
 
 
-def prepare(
-    shell: Shell, around: Outside, project: Path, folder: Path, host: str
-) -> dict[str, str]:
-    """Write the sealed stack's files, and return the environment of its machine."""
-    own = shell.environment
-    config = yaml.safe_load(Path(own["KUBECONFIG"]).read_text())
+def write_settings(shell: Shell, around: Outside, disk: Path, project: Path, registry: str) -> Path:
+    """Write the sealed stack's settings and its kubeconfig; return the settings' file."""
+    config = yaml.safe_load(Path(shell.environment["KUBECONFIG"]).read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://{around.node_ip}:6443"
-    (project / "kubeconfig").write_text(json.dumps(config))
-    venv = Path(sys.executable).parents[1]
-    text = (ROOT / "Pulumi.yaml").read_text()
-    (project / "Pulumi.yaml").write_text(text.replace("virtualenv: .venv", f"virtualenv: {venv}"))
-    (project / "__main__.py").write_text(PROGRAM)
-    (project / "ca.crt").write_text((folder / "ca.crt").read_text())
+    (disk / "kubeconfig").write_text(json.dumps(config))
     settings: dict[str, Any] = {
         "airgapped": True,
         "cluster": {
             "kind": "existing",
-            "kubeconfig": str(project / "kubeconfig"),
+            "kubeconfig": str(disk / "kubeconfig"),
             "context": config["current-context"],
             "storageClass": "stackyard",
         },
         "registry": {
-            "host": host,
+            "host": registry,
             "mirrored": True,
             "username": USER,
             "ca": "ca.crt",
@@ -249,13 +196,9 @@ def prepare(
         },
     }
     given = {f"stackyard:{noun}": value for noun, value in settings.items()}
-    (project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": given}))
-    return own | {
-        "PATH": f"{plugin_directory()}:{own['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "KUBECONFIG": "/nowhere",
-        "STACKYARD_STANDIN_ANY_CLUSTER": "1",  # its address is not loopback here
-    }
+    file = disk / f"Pulumi.{STACK}.yaml"
+    file.write_text(json.dumps({"config": given}))
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -303,15 +246,24 @@ def test_the_sealed_machine_reaches_the_registry_and_the_api_server_only(site: S
     )
     wanted = (f"{site.around.node_ip}:6443", site.registry, site.around.address, "1.1.1.1:443")
 
-    said = site.run(sys.executable, "-c", script, *wanted).splitlines()
+    said = site.run(python(), "-c", script, *wanted).splitlines()
 
     assert said[:2] == ["reached", "reached"]
     assert set(said[2:]) == {"Network is unreachable"}
 
 
-def test_it_deploys_from_the_registry_alone(site: Site) -> None:
+def test_it_is_installed_loaded_and_deployed_from_the_disk_alone(site: Site) -> None:
+    said = site.install(site.bundles.first)
+    loaded = site.load(site.bundles.first)
+    for name in (f"Pulumi.{STACK}.yaml", "ca.crt"):
+        shutil.copy(site.disk / name, site.project / name)
+    site.pulumi("stack", "init")
+    site.pulumi("config", "set", "--secret", "stackyard:registryPassword", PASSWORD)
     site.pulumi("up", "--yes", "--skip-preview")
 
+    assert f"bin/stackyard bundle load {site.bundles.first}" in said
+    assert {"image:app", "image:models", "image:qdrant"} <= set(loaded["pushed"])
+    assert files_of(site.bundles.first) == {"wheels", "tools", "plugins"}
     pods = [
         pod
         for namespace in (f"rag-{STACK}", f"models-{STACK}")
@@ -319,8 +271,20 @@ def test_it_deploys_from_the_registry_alone(site: Site) -> None:
     ]
     images = {c["image"] for pod in pods for c in pod["spec"]["containers"]}
     assert len(pods) >= 5
-    assert all(image.startswith(f"{site.registry}/stackyard/") for image in images)
+    assert all(image.startswith(f"{site.registry}/") for image in images)
     assert all("@sha256:" in image for image in images)
+
+
+def test_the_nodes_hold_what_the_lock_says_and_no_pod_runs_another(site: Site) -> None:
+    differences = on_the_nodes(site, code=0)
+
+    assert [each for each in differences if each["what"].endswith("is on no node")] == []
+
+
+def on_the_nodes(site: Site, *, code: int) -> list[dict[str, Any]]:
+    said = site.stackyard("bundle", "verify", "--cluster", "--json", code=code)
+    found: list[dict[str, Any]] = json.loads(said)["differences"]
+    return found
 
 
 def test_the_same_pods_get_out_while_nothing_holds_them(site: Site, control: str) -> None:
@@ -360,29 +324,34 @@ def corefile_of(site: Site) -> str:
     return corefile(place_of(Stack(STACK, site.project)).allowed, None, ())
 
 
-def test_it_is_upgraded_and_rolled_back_by_its_lock(site: Site) -> None:
-    first = site.inventory["app"]["digest"]
-    second = changed_image(site.shell, site.inventory["app"]["image"])
+def test_it_is_upgraded_by_a_bundle_of_differences_and_rolled_back_by_the_first(
+    site: Site,
+) -> None:
+    first, second = site.bundles.first, site.bundles.second
 
-    for digest in (second, first):
-        site.lock(digest)
+    site.install(second)
+    loaded = site.load(second)
+    running = [each["what"] for each in on_the_nodes(site, code=1) if each["fails"]]
+    after = {}
+    for bundle in (second, first):
+        site.install(bundle)
         site.pulumi("up", "--yes", "--skip-preview")
-        (app,) = [
-            each
-            for each in site.shell.objects("deployment", "-n", f"rag-{STACK}")
-            if each["metadata"]["name"] == "rag"
-        ]
-        image = app["spec"]["template"]["spec"]["containers"][0]["image"]
-        assert image == f"{site.registry}/stackyard/app@{digest}"
-        assert app["status"]["readyReplicas"] == 1
+        after[bundle] = site.app()
 
-    report = json.loads(site.stackyard("accept", "--json"))
-    assert report["passed"], report
+    assert files_of(second) == set()
+    assert sum(blobs_of(second).values()) < 100_000, "manifests, a config, signatures"
+    assert loaded["pushed"] == ["image:app"]
+    place = f"{site.registry}/stackyard/app"
+    assert running
+    assert all(site.bundles.app(first) in each for each in running), running
+    for bundle in (second, first):
+        assert after[bundle] == (f"{place}@{site.bundles.app(bundle)}", 1)
+    assert site.bundles.app(first) != site.bundles.app(second)
 
 
-def changed_image(shell: Shell, image: str) -> str:
-    """Push the app's image with one small layer more, and return its digest."""
-    tag = f"{image.partition('@')[0]}:second"
-    shell.docker("build", "--tag", tag, "-", given=f"FROM {image}\nLABEL bundle=second\n")
-    said = shell.docker("push", tag)
-    return said.partition("digest: ")[2].split()[0]
+def test_it_is_taken_down_from_there(site: Site) -> None:
+    site.stackyard("down", "--delete-data", "--yes")
+
+    left = site.shell.kubectl("get", "namespaces", "-o", "name")
+    assert f"rag-{STACK}" not in left
+    assert f"models-{STACK}" not in left

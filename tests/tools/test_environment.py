@@ -56,6 +56,15 @@ def test_a_stack_of_another_cluster_kind_never_gets_the_stand_in(
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in found
 
 
+def test_the_engine_asks_for_no_plugin_where_a_stack_is_sealed(yard: Yard, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.sealed.yaml").write_text(f"{EXISTING}  stackyard:airgapped: true\n")
+
+    found = environment("sealed", tmp_path)
+
+    assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    assert str(plugin_directory()) not in found["PATH"]
+
+
 def test_the_official_plugin_keeps_the_stand_in_out(yard: Yard, tmp_path: Path) -> None:
     kept = Path(os.environ["PULUMI_HOME"], "plugins", "resource-kubernetes-v4.34.2")
     kept.mkdir(parents=True)

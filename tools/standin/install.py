@@ -10,6 +10,7 @@ from tools.paths import cache_dir
 
 NAME = "pulumi-resource-kubernetes"
 ROOT = Path(__file__).parents[2]
+START = Path(__file__).with_name(NAME)  # that of a folder which a bundle has installed
 
 
 def executable_text() -> str:

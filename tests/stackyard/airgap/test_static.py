@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.catalog import KEDA_IMAGES
 from stackyard.airgap.report import as_json, page
 from stackyard.airgap.static import examine
-from stackyard.airgap.verify import dockerfiles, place_of
+from stackyard.airgap.verify import chart_name, dockerfiles, place_of
 from stackyard.bundle.evaluated import evaluate
 from stackyard.project import Stack
-from tests.infra.sealed import sealed
+from tests.infra.sealed import digest, sealed
 
 Json = dict[str, Any]
 CHART: list[Json] = [
@@ -84,14 +85,23 @@ class Site:
         return as_json("sealed", "sha256:0", checks)
 
 
-@pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Json]:
-    folder = tmp_path_factory.mktemp("sealed")
-    settings = {f"stackyard:{key}": value for key, value in sealed(folder).items()}
+def evaluated_in(folder: Path, **changed: Any) -> tuple[Stack, Json]:
+    settings = {f"stackyard:{key}": value for key, value in sealed(folder, **changed).items()}
+    lock = json.loads((folder / "bundle.lock").read_text())
+    lock["items"] += [
+        {"kind": "image", "name": f"keda-{key}", "reference": image, "digest": digest(200)}
+        for key, image in KEDA_IMAGES.items()
+    ]
+    (folder / "bundle.lock").write_text(json.dumps(lock))
     settings["stackyard:registryPassword"] = {"secure": "v1:x"}
     (folder / "Pulumi.sealed.yaml").write_text(yaml.safe_dump({"config": settings}))
     stack = Stack("sealed", folder)
     return stack, evaluate(stack, listing=False)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Json]:
+    return evaluated_in(tmp_path_factory.mktemp("sealed"))
 
 
 @pytest.fixture
@@ -351,3 +361,93 @@ def test_every_dockerfile_of_the_program_is_read() -> None:
         for path in (root / folder).rglob("Dockerfile")
     }
     assert dockerfiles().keys() == there
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Json]:
+    """A sealed stack whose llm KEDA scales, KEDA from the registry."""
+    llm = {"profile": "p1", "cacheAccess": "ReadWriteMany", "scaling": {"max": 3}}
+    models = {"kind": "nim", "llm": llm, **{r: {"profile": "p1"} for r in ("embedding", "ranking")}}
+    chart = {"chart": "oci://registry.corp.example/rag/charts/keda"}
+    return evaluated_in(tmp_path_factory.mktemp("scaled"), models=models, keda=chart)
+
+
+@pytest.fixture
+def scaled_site(scaled: tuple[Stack, Json]) -> Site:
+    site = Site(*scaled)
+    image = f"registry.corp.example/rag/kedacore/keda@{digest(200)}"
+    pod = {"containers": [{"name": "keda-operator", "image": image}]}
+    meta = {"name": "keda-operator", "namespace": "keda"}
+    site.charts["keda-release"] = [
+        {"kind": "Deployment", "metadata": meta, "spec": {"template": {"spec": pod}}}
+    ]
+    return site
+
+
+def test_a_sealed_stack_that_keda_scales_passes_with_kedas_own_namespace_named(
+    scaled_site: Site,
+) -> None:
+    report = scaled_site.report()
+
+    assert report["passed"], [c for c in report["checks"] if c["outcome"] != "passed"]
+    (ways,) = [each for each in report["checks"] if each["check"] == "ways out"]
+    assert "keda: a chart's own, without a policy of ours" in ways["evidence"]
+
+
+KEDA_LEAKS: dict[str, tuple[Plant, str, str]] = {
+    "an image of KEDA's chart": (
+        lambda s: s.charts["keda-release"][0]["spec"]["template"]["spec"]["containers"][0].update(
+            image="ghcr.io/kedacore/keda:2.20.2"
+        ),
+        "images",
+        "ghcr.io/kedacore/keda:2.20.2",
+    ),
+    "metrics from outside": (
+        lambda s: s["llm-scaling"]["spec"]["triggers"][0]["metadata"].update(
+            url="http://metrics.vendor.com/v1"
+        ),
+        "addresses",
+        "http://metrics.vendor.com/v1",
+    ),
+    "metrics from a Service that is not there": (
+        lambda s: s["llm-scaling"]["spec"]["triggers"][0]["metadata"].update(
+            url="http://llm.elsewhere:8000/v1"
+        ),
+        "addresses",
+        "http://llm.elsewhere:8000/v1",
+    ),
+    "KEDA's chart from its site": (
+        lambda s: s["keda-release"].update(
+            repositoryOpts={"repo": "https://kedacore.github.io/charts"}
+        ),
+        "charts",
+        "comes from https://kedacore.github.io/charts",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KEDA_LEAKS)
+def test_a_leak_that_is_planted_beside_keda_is_found(scaled_site: Site, kind: str) -> None:
+    plant, check, said = KEDA_LEAKS[kind]
+
+    plant(scaled_site)
+    report = scaled_site.report()
+
+    found = {
+        each["check"]: [f"{leak['where']}: {leak['what']}" for leak in each["leaks"]]
+        for each in report["checks"]
+    }
+    assert any(said in leak for leak in found[check]), found
+
+
+@pytest.mark.parametrize(
+    ("chart", "name"),
+    [
+        ("oci://registry.corp.example/rag/charts/keda", "keda"),
+        ("./keda-2.20.2.tgz", "keda"),
+        ("gpu-operator-v26.7.0.tgz", "gpu-operator"),
+        ("gpu-operator", "gpu-operator"),
+    ],
+)
+def test_a_chart_has_the_same_name_by_address_and_by_file(chart: str, name: str) -> None:
+    assert chart_name(chart) == name
