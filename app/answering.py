@@ -209,7 +209,10 @@ class Answering:
         noted.cited = [_place(cited.document_id, cited.page) for cited in answer.citations]
         timings = answer.timings.model_dump()
         self._metrics.answer(
-            answerable=answer.answerable, degraded=answer.degraded, timings=timings
+            answerable=answer.answerable,
+            degraded=answer.degraded,
+            timings=timings,
+            withheld=answer.withheld,
         )
 
     def _forget(self, collections: Place, error: Exception) -> None:

@@ -53,6 +53,7 @@ class Metrics:
         self._stages: defaultdict[Labels, Histogram] = defaultdict(Histogram)
         self._answers: defaultdict[Labels, int] = defaultdict(int)
         self._degraded: defaultdict[Labels, int] = defaultdict(int)
+        self._withheld: defaultdict[Labels, int] = defaultdict(int)
         self._gauges: dict[str, Callable[[], Mapping[Labels, float]]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -61,8 +62,14 @@ class Metrics:
         self._durations[where].observe(seconds)
 
     def answer(
-        self, *, answerable: bool, degraded: Sequence[str], timings: Mapping[str, float]
+        self,
+        *,
+        answerable: bool,
+        degraded: Sequence[str],
+        timings: Mapping[str, float],
+        withheld: bool = False,
     ) -> None:
+        self._withheld[()] += withheld
         self._answers[(("answerable", str(answerable).lower()),)] += 1
         for stage in degraded:
             self._degraded[(("stage", stage),)] += 1
@@ -79,6 +86,7 @@ class Metrics:
             ("rag_requests", self._requests),
             ("rag_answers", self._answers),
             ("rag_answers_degraded", self._degraded),
+            ("rag_answers_withheld", self._withheld),
         ):
             lines.append(f"# TYPE {name}_total counter")
             lines += [f"{name}_total{_render(labels)} {n}" for labels, n in counter.items()]

@@ -1,12 +1,13 @@
 """The shapes in which questions arrive."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.problems import invalid
 
 LONGEST = 8000
+LONGEST_TURN = 20_000
 
 MOST_COLLECTIONS = 8
 
@@ -18,7 +19,15 @@ class Turn(BaseModel):
     """One earlier message of a conversation."""
 
     role: Literal["user", "assistant"]
-    content: Annotated[str, Field(max_length=20_000)]
+    content: Annotated[str, Field(max_length=LONGEST_TURN)]
+
+    @classmethod
+    def of(cls, *, user: bool, content: str) -> Self:
+        """Return a message that came in parts, or raise a Problem where they are too long."""
+        if len(content) > LONGEST_TURN:
+            msg = f"a message is longer than {LONGEST_TURN} characters"
+            raise invalid(msg)
+        return cls(role="user" if user else "assistant", content=content)
 
 
 class Question(BaseModel):

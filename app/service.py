@@ -70,6 +70,7 @@ def build(settings: Settings) -> Service:
         limits=reading_limits(settings, ocr=ocr is not None),
         jobs=settings.indexing_jobs,
         ocr=ocr,
+        injections=settings.injections,
     )
     library = Library(
         journal=journal,

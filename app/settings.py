@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     anonymous: bool = False
     default_readers: Literal["everyone", "owner"] = "everyone"
     caller_rate: str | None = None
+    # what becomes of a document that speaks to a language model
+    injections: Literal["report", "quarantine"] = "report"
     retention_days: int | None = Field(default=None, gt=0)
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None

@@ -51,6 +51,7 @@ ROUTES = (
     _route("/v1/documents/{id}", GET="read", DELETE="read"),
     _route("/v1/documents/{id}/text", GET="read"),
     _route("/v1/documents/{id}/readers", GET="read", PUT="read"),
+    _route("/v1/documents/{id}/quarantine", PUT="read", DELETE="read"),
     _route("/v1/jobs/{id}", GET="read", DELETE="read"),
     _route("/v1/jobs/{id}/events", GET="events"),
 )

@@ -59,4 +59,6 @@ class Answer(_Frozen):
     )
     # For the OpenAI route and for tests; not part of the answer's JSON.
     usage: Usage = Field(default_factory=Usage, exclude=True)
+    # The model began to tell what it was told, and was stopped.
+    withheld: bool = Field(default=False, exclude=True)
     source: Literal["model", "quote", "none"] = Field(default="none", exclude=True)

@@ -16,6 +16,7 @@ from haystack.dataclasses import StreamingChunk
 from pipelines.answer import Answer
 from pipelines.draft import Draft
 from pipelines.errors import Stage, stage_error
+from pipelines.fencing import defused
 from pipelines.filters import checked_filters
 from pipelines.follow_up import Turn, stand_alone
 from pipelines.permit import Permit
@@ -172,7 +173,7 @@ def _inputs(question: str, filters: dict[str, Any] | None, permit: Permit | None
         "retriever": {"filters": filters, "permit": permit},
         "ranker": {"query": question},
         "gate": {"question": question},
-        "prompt": {"question": question},
+        "prompt": {"question": defused(question)},
     }
 
 

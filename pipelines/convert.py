@@ -25,6 +25,7 @@ import orjson
 from pipelines.reading.kinds import KINDS, SITE, kind_of, unknown
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import (
+    Finding,
     Page,
     Reading,
     UnreadableDocument,
@@ -206,4 +207,5 @@ def _reading(answer: dict[str, Any]) -> Reading:
     if "pages" not in answer:
         raise UnreadableDocument(kind=answer["kind"], reason=answer["reason"])
     files = [Verdict(**verdict) for verdict in answer["files"]]
-    return Reading(pages=pages_from_json(answer["pages"]), files=files)
+    findings = [Finding(**each) for each in answer["findings"]]
+    return Reading(pages=pages_from_json(answer["pages"]), files=files, findings=findings)

@@ -9,6 +9,7 @@ from haystack import Document
 from haystack.dataclasses import ChatMessage
 
 from pipelines.answer import Answer, Timings, Usage
+from pipelines.answer_filter import AnswerFilter, inert
 from pipelines.citations import (
     Quote,
     asks_for_number,
@@ -17,6 +18,7 @@ from pipelines.citations import (
     quoted_answer,
     wanted_words,
 )
+from pipelines.fencing import system_text
 from pipelines.grounding import Grounding, SentenceBuffer, whole_words
 from pipelines.permit import Permit
 from pipelines.prompts import NOT_ANSWERED
@@ -54,6 +56,10 @@ class Draft:
     _ahead: str = ""
     _quoted: Quote | None = None
     _reply: ChatMessage | None = None
+    _filter: AnswerFilter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._filter = AnswerFilter(system_text(self.settings.template))
 
     def saw(self, component: str, output: Mapping[str, Any]) -> None:
         """Take in what a component of the pipeline put out."""
@@ -68,11 +74,14 @@ class Draft:
     def heard_whole(self) -> None:
         """Take in the reply that was seen at once instead of piece by piece."""
         if self._reply is not None:
-            self._taken_in(self._reply.text or "")
+            text = self._filter.feed(self._reply.text or "", self._ranked)
+            self._taken_in(text + self._filter.rest(self._ranked))
+            self._stop_at_leak()
 
     def heard(self, delta: str) -> list[str]:
         """Take in a piece of the reply, and return the text that can go out by it."""
-        texts = self._taken_in(delta)
+        texts = self._taken_in(self._filter.feed(delta, self._ranked))
+        texts += self._stop_at_leak()
         if not self.stopped and self.settings.grounding != "off":
             texts += self._held_so_far()
         return self._out(texts)
@@ -80,12 +89,12 @@ class Draft:
     def last_texts(self) -> list[str]:
         """Return what is left to give out when the reply is over."""
         self._drop_withdrawn()
-        texts: list[str] = []
+        texts = self._taken_in(self._filter.rest(self._ranked))
         rest = self._buffer.rest()
         # A sentence that the token limit cut says who knows what.
         cut = self._reply is not None and self._reply.meta.get("finish_reason") == "length"
         if rest.strip() and not self.stopped:
-            texts = self._left_off() if cut else self._weighed(rest)
+            texts += self._left_off() if cut else self._weighed(rest)
         believed = self.settings.grounding == "off" and self._said
         if not believed and not any(supporter for _, supporter in self._said):
             texts.append(self._without_model())
@@ -116,6 +125,7 @@ class Draft:
                 prompt_tokens=usage.get("prompt_tokens", 0),
                 completion_tokens=usage.get("completion_tokens", 0),
             ),
+            withheld=self._filter.leaked,
             source="none" if not citations else "quote" if self._quoted else "model",
         )
 
@@ -145,10 +155,10 @@ class Draft:
         """Return the text of the sentences that the new piece ends."""
         self._drop_withdrawn()
         if self.settings.grounding == "off":
-            if self.stopped:
+            if self.stopped or not delta:
                 return []
             self._said.append((delta, None))
-            return [delta] if delta else []
+            return [delta]
         texts: list[str] = []
         for sentence in self._buffer.feed(delta):
             if self.stopped:
@@ -199,6 +209,16 @@ class Draft:
         self._said.append((ahead + LEFT_OFF, None))
         return [LEFT_OFF]
 
+    def _stop_at_leak(self) -> list[str]:
+        """End the answer where the model began to tell what it was told."""
+        if not self._filter.leaked or self.stopped:
+            return []
+        self.stopped = True
+        if self.settings.grounding == "off" and self._said:
+            self._said.append((LEFT_OFF, None))
+            return [LEFT_OFF]
+        return self._left_off()
+
     def _placed(self, sentence: str) -> str:
         return f" {sentence}" if self._said else sentence
 
@@ -211,7 +231,7 @@ class Draft:
             return text
         best = max(quotes, key=lambda quote: quote.weight)
         self._quoted = best
-        text = self._placed(quoted_answer(best))
+        text = self._placed(inert(quoted_answer(best), [best.document]))
         self._said.append((text, best.document))
         return text
 

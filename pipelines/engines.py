@@ -13,6 +13,7 @@ from pipelines.components.nim_text_embedder import NimTextEmbedder
 from pipelines.components.prompt_builder import CompiledPromptBuilder
 from pipelines.components.qdrant_retriever import QdrantRetriever
 from pipelines.fast_pipeline import FastPipeline
+from pipelines.fencing import guarded
 from pipelines.settings import Engine, QuerySettings
 
 
@@ -64,7 +65,7 @@ def _fast(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=attempts,
         ),
-        prompt=lambda: CompiledPromptBuilder(template=list(settings.template)),
+        prompt=lambda: CompiledPromptBuilder(template=guarded(settings.template)),
         llm=lambda: NimChatGenerator(
             model=llm.model,
             api_url=llm.url,
@@ -105,7 +106,7 @@ def _stock(store: QdrantDocumentStore, settings: QuerySettings) -> Parts:
             top_k=settings.answer_top_k,
             attempts=settings.attempts,
         ),
-        prompt=lambda: ChatPromptBuilder(template=list(settings.template)),
+        prompt=lambda: ChatPromptBuilder(template=guarded(settings.template)),
         llm=lambda: AnswerGenerator(
             model=llm.model,
             api_url=llm.url,

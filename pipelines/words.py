@@ -9,6 +9,12 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]"
 # A word broken at the end of a line.
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])-\n(?=[^\W\d_])")
 
+# What no reader sees and a model reads: zero-width spaces, bidi controls, tag characters. The
+# joiners stay, which Persian and Hindi are spelled with.
+INVISIBLE = re.compile(
+    "[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+
 # Endings differ, the first letters seldom do.
 PREFIX = 5
 _ENDING = re.compile(r"(?<=...)(?:ing|ed|es|(?<!s)s)$")

@@ -24,6 +24,7 @@ from stackyard.commands import (
     logs,
     migrate,
     plan,
+    quarantine,
     serve,
     shell,
     status,
@@ -90,6 +91,10 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "keys": (
         "Create, list and revoke keys.",
         {"create": keys.create, "list": keys.list_, "revoke": keys.revoke},
+    ),
+    "quarantine": (
+        "Keep documents from being cited.",
+        {"list": quarantine.list_, "add": quarantine.add, "release": quarantine.release},
     ),
     "audit": ("Check the audit log.", {"head": audit.head, "verify": audit.verify}),
 }

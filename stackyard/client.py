@@ -134,6 +134,11 @@ class Service(Connection):
             if len(page) < PAGE:
                 return found
 
+    def quarantine(self, document_id: str, *, held: bool) -> Document:
+        """Keep a document from being cited, or let it again."""
+        method = "PUT" if held else "DELETE"
+        return document_from(body_of(self.send(method, f"/v1/documents/{document_id}/quarantine")))
+
     def page_text(self, document_id: str, page: int) -> str:
         asked = self.send("GET", f"/v1/documents/{document_id}/text", params={"page": str(page)})
         return str(body_of(asked).get("text", ""))

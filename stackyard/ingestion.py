@@ -31,6 +31,8 @@ class Result:
     status: str
     chunks: int
     reason: str
+    # what its pages hold for a language model instead of for readers
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def ingest(
 
 
 def _result(job: Job) -> Result:
-    return Result(job.name, job.status, job.chunks, job.reason)
+    return Result(job.name, job.status, job.chunks, job.reason, job.warnings)
 
 
 def _known(path: Path) -> bool:

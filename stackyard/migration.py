@@ -49,6 +49,7 @@ def migrate(
     if not isinstance(old, dict) or not isinstance(old.get("components"), dict):
         message = "the file has no `components`, so it is not a pipeline of Haystack"
         raise Trouble(message, "name the file that pipeline.dump() wrote")
+    _refuse_other_shapes(old)
     done = Migrated(deepcopy(old))
     generators = set()
     for name, component in done.pipeline["components"].items():
@@ -66,6 +67,37 @@ def migrate(
     _connections(done, generators)
     _top(done, generators)
     return done
+
+
+def _refuse_other_shapes(old: Shape) -> None:
+    """Raise Trouble for what the steps below could not take apart."""
+    odd = [
+        f"components.{name}"
+        for name, component in old["components"].items()
+        if not isinstance(component, dict)
+        or not isinstance(component.get("type"), str)
+        or not isinstance(component.get("init_parameters", {}), dict)
+        or not isinstance(_within(component, "model_arguments"), dict)
+        or not isinstance(_within(component, "document_store"), dict)
+        or not isinstance(_within(component, "document_store").get("init_parameters", {}), dict)
+    ]
+    connections = old.get("connections", [])
+    if not isinstance(connections, list) or not all(_names(each) for each in connections):
+        odd.append("connections")
+    if odd:
+        message = f"{', '.join(odd)} of the file is not as pipeline.dump() writes it"
+        raise Trouble(message, "name the file that pipeline.dump() wrote")
+
+
+def _within(component: Shape, name: str) -> Any:
+    return component.get("init_parameters", {}).get(name) or {}
+
+
+def _names(connection: object) -> bool:
+    """Whether a connection says in text what it connects."""
+    return isinstance(connection, dict) and all(
+        isinstance(connection.get(end, ""), str) for end in ("sender", "receiver")
+    )
 
 
 def _generator(done: Migrated, name: str, component: Shape) -> None:

@@ -48,6 +48,7 @@ class Job:
     status: str
     chunks: int
     reason: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -64,6 +65,8 @@ class Document:
     status: str
     pages: int
     chunks: int
+    warnings: tuple[str, ...] = ()
+    quarantined: bool = False
 
 
 def answer_from(body: Json) -> Answer:
@@ -100,7 +103,15 @@ def job_from(body: Json) -> Job:
         str(body.get("status", "queued")),
         _number(body.get("chunks")),
         str(body.get("reason") or ""),
+        warnings_from(body),
     )
+
+
+def warnings_from(body: Json) -> tuple[str, ...]:
+    """Return each warning in a few words, such as `hidden-text on page 3`."""
+    listed = body.get("warnings")
+    entries = listed if isinstance(listed, list) else []
+    return tuple(f"{entry['kind']} on page {entry['page']}" for entry in entries)
 
 
 def document_from(body: Json) -> Document:
@@ -111,6 +122,8 @@ def document_from(body: Json) -> Document:
         str(body.get("status", "")),
         _number(body.get("pages")),
         _number(body.get("chunks")),
+        warnings_from(body),
+        bool(body.get("quarantined")),
     )
 
 

@@ -14,6 +14,7 @@ from stackyard.ingestion import Result
 from stackyard.replies import Answer, Json
 from stackyard.target import Target
 
+MOST_WARNINGS = 5
 COLORS = {"done": "green", "refused": "yellow", "failed": "red"}
 
 
@@ -35,9 +36,15 @@ def results(console: Console, taken: list[Result]) -> None:
             escape(result.name),
             f"[{color}]{escape(result.status)}[/{color}]",
             str(result.chunks),
-            escape(result.reason),
+            escape("\n".join([result.reason] * bool(result.reason) + _warned(result.warnings))),
         )
     console.print(table)
+
+
+def _warned(warnings: tuple[str, ...]) -> list[str]:
+    """Return the first warnings, and how many more there are."""
+    more = [f"and {len(warnings) - MOST_WARNINGS} more"] if len(warnings) > MOST_WARNINGS else []
+    return [f"warning: {each}" for each in warnings[:MOST_WARNINGS]] + more
 
 
 def status(console: Console, found: Json) -> None:

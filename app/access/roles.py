@@ -20,6 +20,7 @@ NEEDED: dict[str, dict[str, Role]] = {
     "/v1/documents/{id}": {"GET": "reader", "DELETE": "contributor"},
     "/v1/documents/{id}/text": {"GET": "reader"},
     "/v1/documents/{id}/readers": {"GET": "contributor", "PUT": "contributor"},
+    # /v1/documents/{id}/quarantine is for admins
     "/v1/jobs/{id}": {"GET": "contributor", "DELETE": "contributor"},
     "/v1/jobs/{id}/events": {"GET": "contributor"},
 }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.access.identity import Identity
 
-COLUMNS = "id, collection, owner, readers, sha256 is not null as answers"
+COLUMNS = "id, collection, owner, readers, sha256 is not null and quarantined = 0 as answers"
 
 
 class Holding(NamedTuple):
@@ -20,7 +20,8 @@ class Holding(NamedTuple):
     collection: str
     owner: str
     readers: frozenset[str]
-    # It has a version that answers; chunks of one before its deletion may still lie in the store.
+    # It has a version that answers, and is not quarantined; chunks of one before its deletion may
+    # still lie in the store.
     answers: bool
 
 

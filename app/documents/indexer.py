@@ -19,6 +19,7 @@ from app.failures import Failure, explain
 from app.log import where
 from pipelines.convert import Limits, Page, Readers, UnreadableDocument
 from pipelines.ocr import Ocr, recognized
+from pipelines.reading.injection import examined
 
 log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
@@ -66,6 +67,7 @@ class Indexer:
         limits: Limits,
         jobs: int,
         ocr: Ocr | None = None,
+        injections: Literal["report", "quarantine"] = "report",
     ) -> None:
         self._journal = journal
         self._shelf = shelf
@@ -73,6 +75,7 @@ class Indexer:
         self._limits = limits
         self._jobs = jobs
         self._ocr = ocr
+        self._injections = injections
         self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
@@ -257,6 +260,7 @@ class Indexer:
         self._journal.advance(job.id, "convert", 0.05)
         original = self._shelf.original(job.sha256)
         reading = self._readers.read(original, job.name, self._limits)
+        found = reading.findings
         if self._ocr is not None and any(page.scanned for page in reading.pages):
             reading = recognized(
                 reading,
@@ -264,6 +268,7 @@ class Indexer:
                 lambda page: self._readers.draw(original, job.name, page, self._limits),
                 lambda done, total: self._progress(job, done, total, stage="ocr"),
             )
+            found = examined(reading.pages)  # what is hidden is of the pages that have text
         pages = reading.pages
         self._shelf.write_pages(job.document_id, job.sha256, pages)
         self._progress(job, 0, len(pages))
@@ -285,8 +290,13 @@ class Indexer:
             note=reading.note,
             files=files,
             readers=document.readers if alike else None,
+            warnings=json.dumps([asdict(each) for each in found], ensure_ascii=False),
+            quarantined=bool(found) and self._injections == "quarantine",
         )
         log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
+        if found:
+            kinds = sorted({each.kind for each in found})
+            log.warning("speaks to a model", extra={"job": job.id, "kinds": kinds})
 
     def _progress(self, job: Job, done: int, total: int, stage: str = "index") -> None:
         self._stop_if_withdrawn(job)

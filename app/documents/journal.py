@@ -117,9 +117,12 @@ class Journal(JobQueue):
             self._set_readers(db, identity, given)
             if not self._has_open_job(db, identity):
                 done = ("done", same["chunks"], same["pages"])
-                return self._add(
+                job = self._add(
                     db, "index", identity, collection, same["name"], sha256, size, owner, done
                 )
+                found = "warnings = (select warnings from documents where id = jobs.document_id)"
+                self._set(db, job.id, found)
+                return self._job(db, job.id) or job
             name = same["name"]
         else:
             new = given if given is not None else readers_text(default_readers)
@@ -182,6 +185,8 @@ class Journal(JobQueue):
         note: str | None = None,
         files: str = "[]",
         readers: str | None = None,
+        warnings: str = "[]",
+        quarantined: bool = False,
     ) -> None:
         """Make the job's version the one that answers; `note` says what of it could not be read.
 
@@ -192,18 +197,32 @@ class Journal(JobQueue):
                 db,
                 job.id,
                 "status = 'done', stage = null, progress = 1, chunks = ?, pages = ?, reason = ?,"
-                " files = ?",
+                " files = ?, warnings = ?",
                 chunks,
                 pages,
                 note,
                 files,
+                warnings,
             )
             db.execute(
                 "update documents set sha256 = ?, size = ?, chunks = ?, pages = ?, updated = ?,"
-                " readers_written = ? where id = ? and deleting = 0",
-                (job.sha256, job.size, chunks, pages, now(), readers, job.document_id),
-            )
+                " readers_written = ?, warnings = ?, quarantined = ? where id = ? and deleting = 0",
+                (
+                    job.sha256, job.size, chunks, pages, now(), readers, warnings, quarantined,
+                    job.document_id,
+                ),
+            )  # fmt: skip
             self._changed.add(job.document_id)
+
+    def quarantine(self, identity: str, held: bool) -> Document | None:
+        """Keep a document from being cited, or let it again, at once; None where there is none."""
+        with self._transaction() as db:
+            db.execute(
+                "update documents set quarantined = ? where id = ? and deleting = 0",
+                (held, identity),
+            )
+            self._changed.add(identity)
+            return self.document(identity)
 
     def finish_delete(self, job: Job) -> None:
         with self._transaction() as db:

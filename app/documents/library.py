@@ -239,6 +239,16 @@ class Library:
             return document, False  # the indexer tries until it is done
         return document, True
 
+    async def quarantine(self, identity: Identity, document_id: str, *, held: bool) -> Document:
+        """Keep a document from being cited by any answer, or let it again; at once."""
+        await self._managed(identity, document_id)
+        visit().object = {"document": document_id, "quarantined": held}
+        document = await asyncio.to_thread(self.journal.quarantine, document_id, held)
+        if document is None:
+            msg = "There is no such document"
+            raise not_found(msg)
+        return document
+
     async def readers(self, identity: Identity, document_id: str) -> tuple[Document, bool]:
         """Return a document that the caller may change, and whether its chunks say the same."""
         document = await self._managed(identity, document_id)

@@ -33,6 +33,8 @@ class Job:
     cancelling: int
     # The subject of who caused it; empty for the first key.
     owner: str
+    # What its pages hold for a language model instead of for readers, as JSON.
+    warnings: str
 
     @property
     def closed(self) -> bool:
@@ -40,7 +42,8 @@ class Job:
 
     def public(self) -> dict[str, object]:
         """Return what callers see."""
-        shown = asdict(self) | {"files": json.loads(self.files)}
+        shown = asdict(self)
+        shown |= {"files": json.loads(self.files), "warnings": json.loads(self.warnings)}
         del shown["sha256"], shown["cancelling"], shown["owner"]
         return shown
 
@@ -63,6 +66,9 @@ class Document:
     readers: str
     # What its chunks say of them; None where that is not known.
     readers_written: str | None
+    # Of the version that answers; while it is quarantined it is never cited.
+    warnings: str
+    quarantined: int
     job_id: str
     job_status: Status
     reason: str | None
@@ -86,5 +92,7 @@ class Document:
             "reason": self.reason,
             "created": self.created,
             "updated": self.updated,
+            "warnings": json.loads(self.warnings),
+            "quarantined": bool(self.quarantined),
             "job": {"id": self.job_id, "status": self.job_status},
         }

@@ -7,7 +7,8 @@ create table if not exists documents (
     pages integer not null default 0, deleting integer not null default 0,
     created text not null, updated text not null,
     owner text not null default '', space text not null default '',
-    readers text not null default '["everyone"]', readers_written text
+    readers text not null default '["everyone"]', readers_written text,
+    warnings text not null default '[]', quarantined integer not null default 0
 ) strict;
 create table if not exists jobs (
     seq integer primary key autoincrement, id text not null unique, kind text not null,
@@ -17,7 +18,8 @@ create table if not exists jobs (
     pages integer, reason text, not_before real not null default 0,
     created text not null, updated text not null,
     files text not null default '[]', cancelling integer not null default 0,
-    owner text not null default '', erasing integer not null default 0
+    owner text not null default '', erasing integer not null default 0,
+    warnings text not null default '[]'
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
@@ -29,12 +31,15 @@ ADDED = {
         "cancelling": "integer not null default 0",
         "owner": "text not null default ''",
         "erasing": "integer not null default 0",
+        "warnings": "text not null default '[]'",
     },
     "documents": {
         "owner": "text not null default ''",
         "space": "text not null default ''",
         "readers": """text not null default '["everyone"]'""",
         "readers_written": "text",
+        "warnings": "text not null default '[]'",
+        "quarantined": "integer not null default 0",
     },
 }
 # Made after the columns above: documents whose chunks do not say yet who may read them.
@@ -44,11 +49,12 @@ create index if not exists documents_unwritten on documents (id)
 """
 JOB = (
     "id, kind, document_id, collection, name, sha256, size, status, stage, progress, attempts,"
-    " chunks, pages, reason, created, updated, files, cancelling, owner"
+    " chunks, pages, reason, created, updated, files, cancelling, owner, warnings"
 )
 DOCUMENT = """
 select d.id, d.collection, d.name, d.sha256, d.size, d.chunks, d.pages, d.created, d.updated,
-       d.owner, d.readers, d.readers_written, j.id as job_id, j.status as job_status, j.reason
+       d.owner, d.readers, d.readers_written, d.warnings, d.quarantined,
+       j.id as job_id, j.status as job_status, j.reason
 from documents d
 join jobs j on j.seq = (select max(seq) from jobs where document_id = d.id)
 where d.deleting = 0

@@ -66,7 +66,7 @@ class ChatRequest(BaseModel):
             msg = f"messages need a user message of 1 to {LONGEST} characters"
             raise invalid(msg)
         history = [
-            Turn(role="user" if message.role == "user" else "assistant", content=message.text())
+            Turn.of(user=message.role == "user", content=message.text())
             for message in self.messages[:last]
             if message.role in ("user", "assistant") and message.text()
         ]

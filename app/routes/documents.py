@@ -52,6 +52,14 @@ class FileView(BaseModel):
     reason: str | None
 
 
+class WarningView(BaseModel):
+    """Something on a page that speaks to a language model: instructions, hidden text, codes."""
+
+    kind: str
+    page: int
+    excerpt: str
+
+
 class JobView(BaseModel):
     """One change of one document; `reason` of a done job says what of it could not be read."""
 
@@ -71,6 +79,7 @@ class JobView(BaseModel):
     created: str
     updated: str
     files: list[FileView]
+    warnings: list[WarningView]
 
 
 class Readers(BaseModel):
@@ -218,6 +227,20 @@ def documents_router(library: Library) -> APIRouter:
     )
     async def set_readers(document_id: str, new: NewReaders) -> Readers:
         return _readers(*await library.set_readers(caller(), document_id, new.readers))
+
+    @router.put(
+        "/v1/documents/{document_id}/quarantine",
+        summary="Keep a document from being cited, at once",
+    )
+    async def quarantine(document_id: str) -> dict[str, object]:
+        return (await library.quarantine(caller(), document_id, held=True)).public()
+
+    @router.delete(
+        "/v1/documents/{document_id}/quarantine",
+        summary="Release a document: it may be cited again, at once",
+    )
+    async def release(document_id: str) -> dict[str, object]:
+        return (await library.quarantine(caller(), document_id, held=False)).public()
 
     @router.delete(
         "/v1/documents/{document_id}",

@@ -65,7 +65,7 @@ class ResponsesRequest(BaseModel):
             last = max((i for i, item in enumerate(messages) if item.role == "user"), default=None)
             question = "" if last is None else messages[last].text().strip()
             said = [
-                Turn(role="user" if item.role == "user" else "assistant", content=item.text())
+                Turn.of(user=item.role == "user", content=item.text())
                 for item in messages[:last]
                 if item.role in ("user", "assistant")
             ]

@@ -175,6 +175,7 @@ def environment(args: RagAppArgs) -> dict[str, str]:
 def _access(access: AccessSettings) -> dict[str, str]:
     result = {
         "RAG_DEFAULT_READERS": access.default_readers,
+        "RAG_INJECTIONS": access.injections,
         "RAG_AUDIT_QUESTIONS": str(access.audit_questions).lower(),
     }
     if access.caller_rate is not None:

@@ -104,6 +104,11 @@ class AccessSettings(Frozen):
     caller_rate: Rate | None = Field(
         default=None, description="for callers whose key has none of its own, such as `60/minute`"
     )
+    injections: Literal["report", "quarantine"] = Field(
+        default="report",
+        description="what becomes of a document that speaks to the model: it is reported, or not"
+        " cited until an admin releases it",
+    )
     retention_days: int | None = Field(
         default=None, gt=0, description="documents that were last changed before that are erased"
     )

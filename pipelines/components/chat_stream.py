@@ -12,7 +12,7 @@ GATHER_SECONDS = 0.02
 
 
 class ChatStream:
-    """Reads server-sent events. Raises KeyError, TypeError or ValueError for what is none."""
+    """Reads server-sent events. Raises LookupError, TypeError, ValueError or AttributeError."""
 
     def __init__(self) -> None:
         self.text = ""

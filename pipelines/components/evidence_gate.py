@@ -6,6 +6,7 @@ from haystack import Document, component, default_to_dict
 
 from pipelines.calibration import Calibration
 from pipelines.citations import excerpt, wanted_words
+from pipelines.fencing import fenced
 from pipelines.passage import taken_apart
 from pipelines.words import view
 
@@ -72,7 +73,9 @@ class EvidenceGate:
         if not ranked or not self.enough(question, similarity, retrieved, ranked):
             return {"documents": [], "similarity": similarity}
         wanted = wanted_words([(question, 1.0)], ranked)
-        passages = [view(excerpt(document, wanted, self.passage_characters)) for document in ranked]
+        passages = [
+            fenced(view(excerpt(document, wanted, self.passage_characters))) for document in ranked
+        ]
         return {"passages": passages, "documents": ranked, "similarity": similarity}
 
     @component.output_types(passages=list[str], documents=list[Document], similarity=float)

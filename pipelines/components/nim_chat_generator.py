@@ -97,7 +97,7 @@ class NimChatGenerator:
             reply = await (
                 _streamed(self._client, body, callback) if callback else _whole(self._client, body)
             )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise self._client.odd_answer() from error
         return {"replies": [reply]}
 

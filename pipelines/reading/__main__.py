@@ -19,6 +19,7 @@ from pathlib import Path
 
 import orjson
 
+from pipelines.reading.injection import examined
 from pipelines.reading.kinds import (
     ARCHIVES,
     MAILS,
@@ -91,7 +92,8 @@ def _answer(path: Path, name: str, limits: Limits) -> dict[str, object]:
 
 def _shown(reading: Reading) -> dict[str, object]:
     files = [asdict(verdict) for verdict in reading.files]
-    return {"pages": pages_to_json(reading.pages), "files": files}
+    found = [asdict(each) for each in examined(reading.pages)]
+    return {"pages": pages_to_json(reading.pages), "files": files, "findings": found}
 
 
 if __name__ == "__main__":

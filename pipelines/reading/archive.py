@@ -1,6 +1,7 @@
 """Archives to the pages of the files inside them; nothing is ever unpacked to its own name."""
 
 import gzip
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -18,7 +19,10 @@ from pipelines.reading.page import UnreadableDocument
 LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 BLOCK = 512  # a TAR is made of these, and ends in two of zeros
 RECORD = 2**16
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError)
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError),
+    *(IndexError, struct.error, ValueError),  # zipfile's, where an entry ends before its end
+)
 
 
 @dataclass(frozen=True)

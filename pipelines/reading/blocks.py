@@ -38,7 +38,8 @@ def text_of(root: etree._Element) -> tuple[str, list[Heading]]:
         if event in ("comment", "pi"):
             writer.words(element.tail or "")
             continue
-        tag = etree.QName(element).localname.lower()
+        # Not by QName: HTML has names that XML has not, such as <p:b@>.
+        tag = element.tag.rpartition("}")[2].lower()
         if event == "start":
             if tag in HIDDEN:
                 walk.skip_subtree()

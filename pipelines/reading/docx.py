@@ -11,6 +11,7 @@ from docx.oxml.ns import qn
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
+from pipelines.reading.hidden import docx_hidden
 from pipelines.reading.limits import Limits
 from pipelines.reading.package import BROKEN, open_package
 from pipelines.reading.page import Heading, Page, UnreadableDocument, clean, outlined
@@ -24,7 +25,9 @@ def read_docx(path: Path, limits: Limits) -> list[Page]:
     """Return the pages between the page breaks that Word left in the file; often one."""
     try:
         open_package(path, "DOCX", limits).close()
-        blocks = list(_blocks(docx.Document(str(path))))
+        document = docx.Document(str(path))
+        blocks = list(_blocks(document))
+        hidden = list(docx_hidden(document.element.body, qn("w:t").removesuffix("t")))
     except (*BROKEN, OpcError) as error:
         raise UnreadableDocument(kind="damaged", reason="the DOCX is damaged or cut") from error
     pages = [page for page in _paged(blocks) if page[0]]
@@ -34,7 +37,11 @@ def read_docx(path: Path, limits: Limits) -> list[Page]:
         reason = f"the DOCX has {len(pages)} pages; at most {limits.pages} are read"
         raise UnreadableDocument(kind="too-many-pages", reason=reason)
     return outlined(
-        [Page(number=number, text=text) for number, (text, _) in enumerate(pages, start=1)],
+        [
+            # A run stands on the page that holds its words.
+            Page(number=number, text=text, hidden=tuple(h for h in hidden if clean(h[0]) in text))
+            for number, (text, _) in enumerate(pages, start=1)
+        ],
         [headings for _, headings in pages],
     )
 

@@ -49,6 +49,8 @@ class Page:
     sections: tuple[Section, ...] = ()
     part: str | None = None
     scanned: bool = False
+    # What of it no reader sees, and whether that is odd by itself; not kept.
+    hidden: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +63,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something on a page that speaks to a model; `kind` is a stable word for programs."""
+
+    kind: str
+    page: int
+    excerpt: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """A file that was read: its pages, and a verdict for each file inside it, if it holds any."""
 
     pages: list[Page]
     files: list[Verdict] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def note(self) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from pipelines.reading.hidden import Hidden, pdf_hidden
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import Heading, Page, UnreadableDocument, clean, outlined
 
@@ -98,29 +99,30 @@ def _pages(document: pdfium.PdfDocument, count: int) -> Iterator[Page]:
         if not page:
             reason = f"page {index + 1} of the PDF is damaged"
             raise UnreadableDocument(kind="damaged", reason=reason)
-        text, buffer = _text(page, buffer)
+        text, hidden, buffer = _text(page, buffer)
         blank = not text or text.isspace()
-        yield Page(number=index + 1, text=text, scanned=blank and _has_picture(page))
+        yield Page(number=index + 1, text=text, scanned=blank and _has_picture(page), hidden=hidden)
         raw.FPDF_ClosePage(page)
 
 
-def _text(page: raw.FPDF_PAGE, buffer: Buffer) -> tuple[str, Buffer]:
-    """Return the page's text, and the buffer for the next page: this one or a larger one."""
+def _text(page: raw.FPDF_PAGE, buffer: Buffer) -> tuple[str, Hidden, Buffer]:
+    """Return the page's text, what of it is hidden, and the buffer: this one or a larger one."""
     handle = raw.FPDFText_LoadPage(page)
     if not handle:
-        return "", buffer
+        return "", (), buffer
     count = raw.FPDFText_CountChars(handle)
     # One code unit a character and one behind; a character may also give two (or none).
     if 2 * count + 1 > len(buffer):
         buffer = _buffer(4 * count)
     written = raw.FPDFText_GetText(handle, 0, count, buffer) if count > 0 else 0
+    hidden = pdf_hidden(page, handle) if written > 1 else ()
     raw.FPDFText_ClosePage(handle)
     if written <= 1:
-        return "", buffer
+        return "", (), buffer
     text = bytes(memoryview(buffer).cast("B")[: 2 * (written - 1)]).decode(
         "utf-16-le", "surrogatepass"
     )
-    return _HYPHEN.sub("", clean(text)), buffer
+    return _HYPHEN.sub("", clean(text)), hidden, buffer
 
 
 def _buffer(units: int) -> Buffer:

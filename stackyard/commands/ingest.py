@@ -73,6 +73,8 @@ def ingest(
             bar.update(task, advance=size, description=result.name, done=done, rate=rate)
             if not live:
                 stages.say(f"{result.name} {result.status} {result.reason}".rstrip())
+                for warning in result.warnings[: show.MOST_WARNINGS]:
+                    stages.say(f"{result.name} warning: {warning}")
 
         results = [*send(service, collected.files, collection, tell, readers), *collected.clashes]
     seconds = time.monotonic() - started

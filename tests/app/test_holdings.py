@@ -164,3 +164,23 @@ def test_an_erased_document_leaves_no_job_behind_it(journal: Journal) -> None:
     assert closed is not None
     assert (closed.name, closed.owner, closed.status) == ("", "", "done")
     assert journal.jobs_by_status() == {"done": 2}  # of the other, and the deletion
+
+
+def test_a_quarantined_document_is_read_and_listed_but_never_cited(journal: Journal) -> None:
+    job = journal.accept("documents", "a.txt", A, 1)
+    found = '[{"kind": "instruction", "page": 1, "excerpt": "x"}]'
+    journal.finish_index(job, chunks=1, pages=1, warnings=found, quarantined=True)
+
+    held = [journal.holdings.cites(each, job.document_id) for each in (BOB, ADMIN)]
+    released = journal.quarantine(job.document_id, held=False)
+
+    assert held == [False, False]
+    assert journal.holdings.reads(BOB, job.document_id)
+    assert journal.holdings.cites(BOB, job.document_id)
+    assert released is not None
+    assert released.public()["quarantined"] is False
+    assert released.public()["warnings"] == [{"kind": "instruction", "page": 1, "excerpt": "x"}]
+    assert journal.quarantine("f" * 32, held=True) is None
+    # the same bytes again are the same document, with what is known of it
+    again = journal.accept("documents", "a.txt", A, 1)
+    assert again.public()["warnings"] == released.public()["warnings"]

@@ -25,6 +25,8 @@ def test_what_is_for_admins_is_known_by_name() -> None:
         ("/v1/backup", "POST"),
         ("/v1/backup", "PUT"),
         ("/v1/documents", "DELETE"),
+        ("/v1/documents/{id}/quarantine", "DELETE"),
+        ("/v1/documents/{id}/quarantine", "PUT"),
         ("/v1/keys", "GET"),
         ("/v1/keys", "POST"),
         ("/v1/keys/{key}", "DELETE"),

@@ -184,6 +184,7 @@ def test_the_app_gets_addresses_in_its_environment_and_keys_as_files(dev: Deploy
         "RAG_API_KEYS_FILE": "/etc/rag/api-keys",
         "RAG_AUDIT_QUESTIONS": "false",
         "RAG_DEFAULT_READERS": "everyone",
+        "RAG_INJECTIONS": "report",
         "RAG_QDRANT_URL": "http://qdrant.rag-dev.svc:6333",
         "RAG_QDRANT_API_KEY_FILE": "/etc/rag/qdrant-api-key",
         "RAG_QDRANT_SHARDS": "1",

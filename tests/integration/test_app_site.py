@@ -37,7 +37,7 @@ def test_what_a_site_brings_is_used(app: AppProcess, nim: FakeNim) -> None:
     asked: Any = nim.posts("/chat/completions")[-1].body
     assert job["status"] == "done"
     assert answer["answer"] == "THE CAPITAL OF FREEDONIA IS MARXVILLE."
-    assert asked["messages"][0]["content"] == "Answer like a pirate."
+    assert asked["messages"][0]["content"].startswith("Answer like a pirate.\n")
     assert said.json() == {"said": "Translate hello"}
     assert (unknown.status_code, invalid.status_code) == (404, 422)
     assert "exactly ['words']" in invalid.json()["detail"]

@@ -23,8 +23,8 @@ def test_a_folder_is_taken_whole_and_other_types_are_counted(
 
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout) == [
-        {"name": "a.txt", "status": "done", "chunks": 1, "reason": ""},
-        {"name": "b.md", "status": "done", "chunks": 1, "reason": ""},
+        {"name": "a.txt", "status": "done", "chunks": 1, "reason": "", "warnings": []},
+        {"name": "b.md", "status": "done", "chunks": 1, "reason": "", "warnings": []},
     ]
     assert "left out 1 file(s) of other types: .png" in done.stderr
     assert re.search(r"2 file\(s\), 2 chunks in \d+\.\d s: \d+\.\d chunks/s", done.stderr)
