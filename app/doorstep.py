@@ -41,12 +41,13 @@ class Doorstep(HttpToolsProtocol):
             super().on_message_complete()
             return
         self._refusing = False
-        self.transport.write(_refusal(busy(self._guard.limits.concurrency)))
+        last = self._guard.leaving or not self.parser.should_keep_alive()
+        self.transport.write(_refusal(busy(self._guard.limits.concurrency), last=last))
         self._guard.metrics.request("POST", self.url.decode(), 429, 0.0)
         self._guard.turned_away += 1
         if self._guard.turned_away == 1:
             self.loop.call_later(LOG_SECONDS, _tell, self._guard)
-        if self.parser.should_keep_alive():
+        if not last:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
@@ -75,7 +76,7 @@ def _tell(guard: Guard) -> None:
     log.warning("busy", extra={"refused": refused})
 
 
-def _refusal(problem: Problem) -> bytes:
+def _refusal(problem: Problem, *, last: bool) -> bytes:
     body = orjson.dumps(problem.document())
     headers = {
         "content-type": MEDIA_TYPE,
@@ -83,6 +84,7 @@ def _refusal(problem: Problem) -> bytes:
         "x-request-id": uuid.uuid4().hex,
         **(problem.headers or {}),
         **{name.decode(): value.decode() for name, value in SECURITY_HEADERS},
+        **({"connection": "close"} if last else {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {problem.status_code} Too Many Requests\r\n{lines}\r\n".encode() + body

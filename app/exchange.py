@@ -36,6 +36,7 @@ class Exchange:
         self.request_id = uuid.uuid4().hex
         self.visit: Visit | None = None
         self.unread: Callable[[], bool] = lambda: False
+        self.last: Callable[[], bool] = lambda: False  # of its connection
         self.status = 0
         self.started = False
         self.complete = False
@@ -53,7 +54,7 @@ class Exchange:
                 own.append(NO_PAGE)
             if self._tls:
                 own.append(ONLY_TLS)
-            if self.held:
+            if self.held or self.last():
                 own.append((b"connection", b"close"))
             message = {**message, "headers": [*kept, *own]}
         elif message["type"] == "http.response.body":

@@ -56,7 +56,7 @@ class UnknownModel(Exception):
 
 
 class Generations:
-    """Asks Qdrant for its aliases once and changes them; call it from threads only."""
+    """Asks Qdrant for its aliases when they may have changed; call it from threads only."""
 
     def __init__(self, settings: Settings) -> None:
         self.current = EmbeddingModel(
@@ -66,6 +66,8 @@ class Generations:
             api_key_file=settings.embedding_api_key_file,
         )
         self.next = _next(settings)
+        # Whether this process says what answers.
+        self.leads = True
         # Held while a job looks up where to write, and while that changes.
         self.lock = threading.RLock()
         self._default = settings.collection
@@ -80,6 +82,19 @@ class Generations:
         return self.next or self.current
 
     def live(self, collection: str) -> Generation:
+        """Return what answers. Raises UnknownModel, and StageError where Qdrant is away.
+
+        While another process leads, which may know other models, these are the vectors of the
+        current one where no setting names those that answer: they are kept for going back.
+        """
+        try:
+            return self.known(collection)
+        except UnknownModel:
+            if self.leads:
+                raise
+            return self.earlier(collection)
+
+    def known(self, collection: str) -> Generation:
         """Return what answers. Raises UnknownModel, and StageError where Qdrant is away."""
         with self.lock:
             aliases = self._known()
@@ -120,6 +135,11 @@ class Generations:
                     actions.append({"create_alias": made})
             if actions:
                 self._ask("POST", "/collections/aliases", {"actions": actions})
+            self._aliases = None
+
+    def look_again(self) -> None:
+        """Ask Qdrant anew for what answers."""
+        with self.lock:
             self._aliases = None
 
     def held(self, collection: str) -> list[str]:

@@ -6,6 +6,7 @@ Pure ASGI, so streams pass through unbuffered.
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,6 +64,7 @@ class Guard:
         limits: Limits,
         metrics: Metrics,
         audit: Audit | None = None,
+        on_leave: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._app = app
         self._door = door
@@ -70,6 +72,14 @@ class Guard:
         self.limits = limits
         self.metrics = metrics
         self.turned_away = 0  # on the doorstep, since the last line of the log about it
+        self.leaving = False  # the callers' next requests are for another process
+        self._on_leave = on_leave
+
+    async def leave(self) -> None:
+        """Answer what comes, and ask each caller to come by a new connection from now on."""
+        self.leaving = True
+        if self._on_leave is not None:
+            await self._on_leave()
 
     @property
     def full(self) -> bool:
@@ -88,6 +98,7 @@ class Guard:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         exchange = Exchange(scope, send)
+        exchange.last = lambda: self.leaving
         route = find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
         limit = self.limits.bytes(kind)

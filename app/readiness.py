@@ -36,9 +36,12 @@ class Readiness:
         self._until = 0.0
         self._missing: list[dict[str, str]] = []
         self._confirmed: set[str] = set()
+        self.leaving = False
 
     async def missing(self) -> list[dict[str, str]]:
         """Return name and reason of every back end that is not ready."""
+        if self.leaving:
+            return [{"name": "app", "reason": "is stopping"}]
         async with self._lock:
             if time.monotonic() >= self._until:
                 reasons = await asyncio.gather(*(self._probe(each) for each in self._backends))

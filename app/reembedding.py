@@ -15,6 +15,7 @@ from app.generations import Generation, Generations, UnknownModel
 from app.indexing import ChunkIndex
 from app.log import where
 from app.settings import SettingsProblem
+from app.sharing.turnstile import Turnstile
 from app.stores import Stores
 from pipelines.errors import StageError
 from pipelines.reading.page import UnreadableDocument
@@ -37,6 +38,7 @@ class Reembedding:
         stores: Stores,
         generations: Generations,
         ledger: Ledger,
+        turnstile: Turnstile,
         collection: str,
     ) -> None:
         self._journal = journal
@@ -45,16 +47,20 @@ class Reembedding:
         self._stores = stores
         self._generations = generations
         self._ledger = ledger
+        self._turnstile = turnstile
         self._default = collection
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         # How many documents of each collection the vectors beside lack.
         self.missing: dict[str, int] = {}
 
-    def check(self) -> None:
+    def check(self, *, leads: bool = True) -> None:
         """Go back to the current model's vectors, or raise SettingsProblem with both sizes.
 
-        For the start; a Qdrant that is away is asked when a collection is opened.
+        For the start; a Qdrant that is away is asked when a collection is opened. Where another
+        process leads, what answers is its to say: this one only reads what it can.
         """
+        self._generations.leads = leads
         try:
             self._go_back_if_wanted()
             for collection in self._collections():
@@ -62,24 +68,59 @@ class Reembedding:
         except StageError as error:
             log.info("not checked", extra={"why": error.kind})
 
-    async def start(self) -> None:
+    async def lead(self) -> None:
+        """Work from now on; for one process at a time."""
+        await asyncio.to_thread(self._take_over)
         if self._generations.next is not None:
             self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        """End after the document at hand; what answers is another process's to say."""
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._generations.leads = False
+
+    def _take_over(self) -> None:
+        """Let a model of this process answer where the one before left another."""
+        if self._generations.leads:
+            return
+        self._stores.look_again()
+        try:
+            for collection in self._collections():
+                self._generations.known(collection)
+        except UnknownModel:
+            back = [self._generations.earlier(each) for each in self._collections()]
+            # The last documents of the process before may not be in these yet.
+            while any(self._one(each) for each in back):
+                if self._stopping:
+                    return
+            self._switch(back)
+            log.info("went back", extra={"model": self._generations.current.name})
+        self._generations.leads = True
+
+    def _switch(self, generations: list[Generation]) -> None:
+        self._generations.switch(generations)
+        self._journal.vectors_changed()
 
     async def _run(self) -> None:
         while True:
             try:
-                worked = await asyncio.to_thread(self.step)
+                worked = await asyncio.to_thread(self._step_unless_at_rest)
                 pause = 0.0 if worked else LOOK_SECONDS
             except Exception as error:
                 log.warning("waiting", extra={"at": where(error)})
                 pause = PAUSE_SECONDS
             await asyncio.sleep(pause)
+
+    def _step_unless_at_rest(self) -> bool:
+        if not self._turnstile.enter():
+            return False
+        try:
+            return self.step()
+        finally:
+            self._turnstile.leave()
 
     def step(self) -> bool:
         """Do the next piece of work; False where there is none."""
@@ -97,6 +138,8 @@ class Reembedding:
         lacking = self._lacking(beside)
         self.missing[beside.collection] = len(lacking)
         for document_id in lacking[:AT_ONCE]:
+            if self._stopping:
+                break
             name, sha256 = answering.get(document_id, ("", ""))
             try:
                 pages = self._shelf.read_pages(document_id, sha256)
@@ -131,21 +174,22 @@ class Reembedding:
                 return True
             for each in ready:
                 self._stores.open_generation(each)  # an empty one has to be there too
-            generations.switch(ready)
-            self._stores.forget_all()
+            self._switch(ready)
         log.info("switched", extra={"model": generations.wanted.name})
         return True  # the other vectors are kept from now on
 
     def _go_back_if_wanted(self) -> None:
         try:
-            self._generations.live(self._default)
+            self._generations.known(self._default)
             return
         except UnknownModel as unknown:
             live = unknown
         back = [self._generations.earlier(collection) for collection in self._collections()]
         lacking = sum(len(self._lacking(each)) for each in back)
+        if lacking == 0 and not self._generations.leads:
+            return  # they are kept complete until this process has them answer
         if lacking == 0:
-            self._generations.switch(back)
+            self._switch(back)
             log.info("went back", extra={"model": self._generations.current.name})
             return
         current = self._generations.current

@@ -1,5 +1,6 @@
 """Uvicorn around the app: uvloop, httptools, and time for running answers on SIGTERM."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,15 +11,35 @@ import uvicorn
 
 from app import log
 from app.doorstep import Doorstep
+from app.guard import Guard
 from app.server import create
 from app.settings import Settings, SettingsProblem
 from app.tls import keep_certificate_fresh
 
 logger = logging.getLogger("app")
+LOOK_SECONDS = 0.1
 
 
 def _already_stopping(_number: int, _frame: FrameType | None) -> None:
     """Uvicorn raises the signal that ended it once more; a stop that was asked for is a success."""
+
+
+class _Server(uvicorn.Server):
+    """Told to end, it goes on for a while: who sends to it hears later that it is leaving."""
+
+    def __init__(self, config: uvicorn.Config, app: Guard, leave_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._leave_seconds = leave_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._leave_seconds
+        leaving = asyncio.create_task(self._app.leave())
+        while not self.force_exit and (loop.time() < until or not leaving.done()):
+            await asyncio.sleep(LOOK_SECONDS)
+        await super().shutdown(sockets)
+        await leaving
 
 
 def run(settings: Settings, opened: socket.socket) -> None:
@@ -58,5 +79,5 @@ def run(settings: Settings, opened: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)
     logger.info("serving", extra={"host": host, "port": port})
-    uvicorn.Server(config).run(sockets=[opened])
+    _Server(config, app, settings.leave_seconds).run(sockets=[opened])
     logger.info("stopped")

@@ -41,7 +41,7 @@ def create(settings: Settings) -> Guard:
     if settings.api_keys_file is not None and not settings.anonymous:
         ring = KeyRing(settings.api_keys_file)
     service = build(settings)
-    service.reembedding.check()
+    service.reembedding.check(leads=service.upkeep.leads)
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
     ours = _ours(service, hayhooks)
@@ -60,6 +60,7 @@ def create(settings: Settings) -> Guard:
         limits=limits,
         metrics=service.metrics,
         audit=service.audit,
+        on_leave=service.leave,
     )
 
 
@@ -95,16 +96,13 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
         ):
             # The default has cpu + 4 threads, and every question waits in three of them.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-            await service.library.indexer.start()
-            await service.reembedding.start()
+            await service.upkeep.start()
             settle()
-            retention = asyncio.create_task(service.library.keep_to_retention())
             try:
                 yield
             finally:
-                retention.cancel()
-                await service.reembedding.stop()
-                await service.library.indexer.stop()
+                await service.upkeep.stop()
+                await asyncio.to_thread(service.library.indexer.close)
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()
                 await service.site.close()

@@ -12,6 +12,7 @@ from app.documents.indexer import Indexer
 from app.documents.journal import Journal
 from app.documents.ledger import Ledger
 from app.documents.library import Library
+from app.documents.opening import WrongFormat
 from app.documents.shelf import Shelf
 from app.generations import Generations
 from app.indexing import ChunkIndex
@@ -23,6 +24,10 @@ from app.routes.site import SitePipelines
 from app.secrets import bearer, read_secret
 from app.served import confirm_dimension, confirm_model
 from app.settings import Settings, SettingsProblem
+from app.sharing.locks import FileLock, SharedLock
+from app.sharing.presence import Presence
+from app.sharing.turnstile import Turnstile
+from app.sharing.upkeep import Upkeep
 from app.stores import Stores
 from pipelines.convert import SITE
 from pipelines.ocr import Ocr, OcrService, find_tesseract
@@ -34,6 +39,7 @@ class Service:
     """The parts that routes and wrappers work with."""
 
     settings: Settings
+    upkeep: Upkeep
     metrics: Metrics
     readiness: Readiness
     library: Library
@@ -44,6 +50,11 @@ class Service:
     keys: KeyStore
     audit: Audit
     backups: Backups
+
+    async def leave(self) -> None:
+        """Say that this process is stopping, and let another one lead."""
+        self.readiness.leaving = True
+        await self.upkeep.stop()
 
 
 _current: list[Service] = []
@@ -58,9 +69,12 @@ def build(settings: Settings) -> Service:
     """Build the parts; nothing here speaks to a back end."""
     metrics = Metrics()
     site = _site(settings.site_dir)
-    journal, shelf, keys = _open(settings.data_dir)
+    presence, journal, shelf, keys = _open(settings.data_dir)
+    lease = FileLock(settings.data_dir / "locks" / "lease")
+    lease.take()
+    turnstile = Turnstile(settings.data_dir)
     generations = Generations(settings)
-    stores = Stores(settings, generations)
+    stores = Stores(settings, generations, lambda: journal.holdings.vectors)
     index = ChunkIndex(settings, stores)
     ocr = _ocr(settings)
     indexer = Indexer(
@@ -69,6 +83,7 @@ def build(settings: Settings) -> Service:
         index,
         limits=reading_limits(settings, ocr=ocr is not None),
         jobs=settings.indexing_jobs,
+        turnstile=turnstile,
         ocr=ocr,
         injections=settings.injections,
     )
@@ -88,10 +103,23 @@ def build(settings: Settings) -> Service:
         stores=stores,
         generations=generations,
         ledger=Ledger(settings.data_dir / "embedded.sqlite3"),
+        turnstile=turnstile,
         collection=settings.collection,
+    )
+    audit = Audit(presence.file, questions=settings.audit_questions)
+    backups = Backups(settings, library, keys, stores, presence=presence, turnstile=turnstile)
+    upkeep = Upkeep(
+        lease=lease,
+        presence=presence,
+        turnstile=turnstile,
+        library=library,
+        reembedding=reembedding,
+        audit=audit,
+        tidy=[backups.tidy],
     )
     service = Service(
         settings=settings,
+        upkeep=upkeep,
         site=SitePipelines(site),
         reembedding=reembedding,
         metrics=metrics,
@@ -100,9 +128,10 @@ def build(settings: Settings) -> Service:
         index=index,
         answering=Answering(settings, stores, library, metrics, site),
         keys=keys,
-        backups=Backups(settings, library, keys, stores),
-        audit=Audit(settings.data_dir / "audit-head", questions=settings.audit_questions),
+        backups=backups,
+        audit=audit,
     )
+    metrics.gauge("rag_leads", lambda: {(): float(upkeep.leads)})
     metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
     metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
@@ -142,14 +171,25 @@ def _ocr(settings: Settings) -> Ocr | None:
     return tesseract
 
 
-def _open(directory: Path) -> tuple[Journal, Shelf, KeyStore]:
+def _open(directory: Path) -> tuple[Presence, Journal, Shelf, KeyStore]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return (
-            Journal(directory / "journal.sqlite3"),
-            Shelf(directory),
-            KeyStore(directory / "keys.sqlite3"),
+        presence = Presence(directory)
+        # One after the other: each may find something to set up.
+        with SharedLock(directory / "locks" / "opening"):
+            return (
+                presence,
+                Journal(directory / "journal.sqlite3"),
+                Shelf(directory, presence.token),
+                KeyStore(directory / "keys.sqlite3"),
+            )
+    except WrongFormat as error:
+        message = (
+            f"RAG_DATA_DIR is {str(directory)!r}, which cannot be used: {error}"
+            "\nhint: stop the other processes first (in a stack `stackyard:app.update: recreate`"
+            " for this update), or go back to the version that worked here"
         )
+        raise SettingsProblem(message) from None
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = (

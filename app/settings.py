@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     ocr_api_key_file: Path | None = None
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")
     indexing_jobs: int = Field(default=4, gt=0, le=32)
+    # On SIGTERM it goes on taking requests for so long, then ends those that run.
+    leave_seconds: float = Field(default=0, ge=0, le=300)
     shutdown_seconds: int = Field(default=60, gt=0)
 
     @field_validator("caller_rate")

@@ -1,7 +1,7 @@
 """The opened collections: one store each, shared by questions and indexing."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
@@ -16,8 +16,16 @@ PATIENCE = 2.0  # callers are told soon and the worker tries again by itself
 class Stores:
     """Open a collection when it is first needed; call it from threads only."""
 
-    def __init__(self, settings: Settings, generations: Generations) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        generations: Generations,
+        vectors: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.generations = generations
+        # A number that changes when any process has let other vectors answer.
+        self._vectors = vectors
+        self._seen = 0
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: dict[str, QdrantDocumentStore] = {}
@@ -30,6 +38,10 @@ class Stores:
         """
         # All before or all after a change of the model: their vectors are compared.
         with self.generations.lock:
+            vectors = self._vectors()
+            if vectors != self._seen:
+                self.look_again()
+                self._seen = vectors
             stores = []
             for collection in collections:
                 live = self._live.get(collection) or self.generations.live(collection)
@@ -51,6 +63,8 @@ class Stores:
 
     def opened(self, collection: str) -> QdrantDocumentStore | None:
         """Return the store if it is open, from any thread and without waiting."""
+        if self._vectors() != self._seen:
+            return None
         live = self._live.get(collection)
         return None if live is None else self._opened.get(live.physical)
 
@@ -64,7 +78,8 @@ class Stores:
         with self._lock:
             self._opened.pop(generation.physical, None)
 
-    def forget_all(self) -> None:
+    def look_again(self) -> None:
         """Look anew at what answers: it has changed."""
+        self.generations.look_again()
         with self._lock:
             self._live = {}

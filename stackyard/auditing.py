@@ -20,7 +20,7 @@ class Chain:
     replica: str
     lines: int = 0
     head: str = START
-    follows: str | None = None
+    follows: list[str] = field(default_factory=list)
     # The first line that does not fit, and why; nothing behind it is looked at.
     broken: str | None = None
     hashes: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ def problems(
     `begins_later` says that the file may lack processes before its first one, as a whole.
     """
     found = [f"{chain.replica}: {chain.broken}" for chain in chains.values() if chain.broken]
-    followed = [_anchor(chain.follows) for chain in chains.values() if chain.follows]
+    followed = [_anchor(head) for chain in chains.values() for head in chain.follows]
     if begins_later:
         followed = [anchor for anchor in followed if anchor.replica in chains]
     for anchor in [*anchors, *followed]:
@@ -107,8 +107,8 @@ def _next(chain: Chain, line: dict[str, object], number: int) -> str | None:
     chain.lines += 1
     chain.head = str(given)
     chain.hashes.append(chain.head)
-    if chain.lines == 1 and isinstance(line.get("follows"), str):
-        chain.follows = str(line["follows"])
+    if isinstance(head := line.get("follows"), str):
+        chain.follows.append(head)
     return None
 
 

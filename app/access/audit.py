@@ -3,7 +3,7 @@
 A line's `hash` is the SHA-256 of the line without it, in JSON with sorted keys and no white space;
 `prev` is the hash of the line before. So a line that was changed, dropped or moved shows. A cut end
 shows by what is kept elsewhere: the head stands in the metrics, which are scraped from outside, and
-on the data volume, from where the next process of this service takes it into its first line.
+on the data volume, from where another process takes it into a line once this one has ended.
 """
 
 import hashlib
@@ -44,9 +44,12 @@ class Audit:
         self.replica = replica or f"{os.uname().nodename}-{secrets.token_hex(4)}"
         self.lines = 0
         self.head = START
-        before = head_file.read_text("ascii").strip() if head_file.is_file() else ""
         self._head = os.open(head_file, os.O_RDWR | os.O_CREAT, 0o600)
-        self._add({"action": "started", "follows": before or None})
+        self._add({"action": "started"})
+
+    def follow(self, head: str) -> None:
+        """Note the last head of a process that has ended, as its file holds it."""
+        self._add({"action": "followed", "follows": head})
 
     def record(
         self, visit: Visit | None, *, method: str, route: str, status: int, request: str,
@@ -95,5 +98,3 @@ class Audit:
         self.head = hashlib.sha256(text).hexdigest()
         self._write(text[:-1] + b',"hash":"' + self.head.encode() + b'"}')
         os.pwrite(self._head, f"{self.replica} {self.lines} {self.head}\n".encode(), 0)
-        # Shorter names of later processes leave no rest of a longer one behind.
-        os.ftruncate(self._head, len(self.replica) + len(str(self.lines)) + len(self.head) + 3)

@@ -1,6 +1,7 @@
 """The API keys that were created while the service runs: salted hashes in SQLite.
 
-One process serves and holds the file, so a key that is revoked is refused by the next request.
+Each process looks whether the file has changed before it lets a request in, so a key that is
+revoked is refused by the next one, whichever process it comes to.
 """
 
 import hmac
@@ -69,8 +70,14 @@ class KeyStore:
         self._db.execute("pragma synchronous = full")
         self._db.executescript(SCHEMA)
         path.chmod(0o600)
+        # Of its own: what the other writes is news to it as well, and it never waits for a writer.
+        self._news = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._news.row_factory = sqlite3.Row
+        self._news.execute("pragma query_only = on")
+        self._looking = threading.Lock()
+        self._version = -1
         self._known: dict[str, Known] = {}
-        self._load()
+        self._look()
 
     def copy_to(self, path: Path) -> None:
         """Write every key as it is now into a new file."""
@@ -82,10 +89,10 @@ class KeyStore:
         KeyStore(path).close()
         with self._lock, closing(sqlite3.connect(path)) as source:
             source.backup(self._db)
-        self._load()
 
     def find(self, key_id: str, secret: bytes, now: float) -> Known | None:
         """Return what is known of a presented key that is right and still holds."""
+        self._look()
         known = self._known.get(key_id)
         salt, expected = (known.salt, known.digest) if known else (NOBODY_SALT, NOBODY_DIGEST)
         matches = hmac.compare_digest(tokens.digest(secret, salt), expected)
@@ -113,7 +120,6 @@ class KeyStore:
         )  # fmt: skip
         with self._lock:
             self._db.execute("insert into keys values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            self._load()
             return self._one(key_id), tokens.written(key_id, secret)
 
     def revoke(self, key_id: str) -> Key | None:
@@ -122,7 +128,6 @@ class KeyStore:
             self._db.execute(
                 "update keys set revoked = ? where id = ? and revoked is null", (_now(), key_id)
             )
-            self._load()
             held = self._db.execute("select 1 from keys where id = ?", (key_id,)).fetchone()
             return self._one(key_id) if held else None
 
@@ -133,15 +138,21 @@ class KeyStore:
         return [_key(row) for row in rows]
 
     def close(self) -> None:
+        with self._looking:
+            self._news.close()
         with self._lock:
             self._db.close()
 
     def _one(self, key_id: str) -> Key:
         return _key(self._db.execute("select * from keys where id = ?", (key_id,)).fetchone())
 
-    def _load(self) -> None:
-        rows = self._db.execute("select * from keys where revoked is null").fetchall()
-        self._known = {row["id"]: _known(row) for row in rows}
+    def _look(self) -> None:
+        with self._looking:
+            (version,) = self._news.execute("pragma data_version").fetchone()
+            if version != self._version:
+                rows = self._news.execute("select * from keys where revoked is null").fetchall()
+                self._known = {row["id"]: _known(row) for row in rows}
+                self._version = version
 
 
 def _now() -> str:

@@ -1,7 +1,7 @@
 """All that a service holds, taken at one moment into a file, and put into an empty service.
 
-At that moment no job runs: the journal, the points and the files belong together. The service
-answers all the while, and what is uploaded waits.
+At that moment no job runs, in any process: the journal, the points and the files belong together.
+The service answers all the while, and what is uploaded waits.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from app.documents.library import Library
 from app.models import store_settings
 from app.problems import Problem, disk_full, invalid
 from app.settings import Settings
+from app.sharing.presence import Presence
+from app.sharing.turnstile import Closed, Hall, Turnstile
 from app.stores import Stores
 
 log = logging.getLogger("app.backup")
@@ -45,24 +47,37 @@ class Held:
 
 
 class Backups:
-    """Makes and takes backups, one at a time."""
+    """Makes and takes backups, one at a time whatever process is asked."""
 
     def __init__(
-        self, settings: Settings, library: Library, keys: KeyStore, stores: Stores
+        self,
+        settings: Settings,
+        library: Library,
+        keys: KeyStore,
+        stores: Stores,
+        *,
+        presence: Presence,
+        turnstile: Turnstile,
     ) -> None:
         self._settings = settings
         self._library = library
         self._keys = keys
         self._stores = stores
         self._root = settings.data_dir / "backup"
-        self._one = asyncio.Lock()
-        # what a process that died has left
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._presence = presence
+        self._turnstile = turnstile
+
+    def tidy(self) -> None:
+        """Remove what processes that died have left."""
+        for folder in self._root.glob("*"):
+            if not self._presence.is_alive(folder.name.partition(".")[0]):
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def take(self) -> Held:
         """Return a backup of this moment. Raises Problem 409 where a job runs for too long."""
-        async with self._alone() as root, self._at_rest():
+        async with self._alone() as (root, hall):
             try:
+                await _at_rest(hall)
                 points = await self._save_points(root)
                 manifest = await asyncio.to_thread(self._save_files, root, points)
             except BaseException:
@@ -81,40 +96,30 @@ class Backups:
         needed = 2 * declared + self._library.min_free_bytes
         if await asyncio.to_thread(self._library.shelf.free_bytes) < needed:
             raise disk_full()
-        async with self._alone() as root:
+        async with self._alone() as (root, hall):
             try:
                 await _receive(body, root / "backup.tar")
                 manifest = await asyncio.to_thread(_unpacked, root)
                 self._check_model(manifest)
-                async with self._at_rest():
-                    self._check_empty()
-                    await self._load(root, manifest)
+                await _at_rest(hall)
+                self._check_empty()
+                await self._load(root, manifest)
             finally:
                 await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         log.info("restored", extra={"documents": manifest.documents})
         return manifest
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[Path]:
-        if self._one.locked():
-            raise Problem(409, "busy", "Another backup or restore is running", "Try again later")
-        async with self._one:
-            root = self._root / uuid.uuid4().hex
+    async def _alone(self) -> AsyncIterator[tuple[Path, Hall]]:
+        async with AsyncExitStack() as stack:
+            try:
+                hall = await stack.enter_async_context(self._turnstile.closed())
+            except Closed:
+                title = "Another backup or restore is running"
+                raise Problem(409, "busy", title, "Try again later") from None
+            root = self._root / f"{self._presence.token}.{uuid.uuid4().hex}"
             root.mkdir(parents=True)
-            yield root
-
-    @asynccontextmanager
-    async def _at_rest(self) -> AsyncIterator[None]:
-        try:
-            async with self._library.indexer.resting(REST_SECONDS):
-                yield
-        except TimeoutError:
-            raise Problem(
-                409,
-                "busy",
-                "A document is being read for too long",
-                "See GET /v1/documents for what is running; cancel it or try again later",
-            ) from None
+            yield root, hall
 
     async def _save_points(self, root: Path) -> dict[str, int]:
         (root / "points").mkdir()
@@ -183,6 +188,18 @@ class Backups:
         await asyncio.to_thread(self._library.shelf.adopt, root)
         await asyncio.to_thread(self._keys.take_over, root / KEYS)
         await asyncio.to_thread(self._library.journal.take_over, root / JOURNAL)
+
+
+async def _at_rest(hall: Hall) -> None:
+    try:
+        await hall.empty(REST_SECONDS)
+    except TimeoutError:
+        raise Problem(
+            409,
+            "busy",
+            "A document is being read for too long",
+            "See GET /v1/documents for what is running; cancel it or try again later",
+        ) from None
 
 
 async def _receive(body: AsyncIterator[bytes], file: Path) -> None:

@@ -1,13 +1,16 @@
-"""The worker behind the uploads: takes jobs from the journal, one document at a time."""
+"""The worker behind the uploads: takes jobs from the journal, one document at a time.
+
+Of all processes on the data one leads it; the others hear of its jobs' ends from the journal.
+"""
 
 import asyncio
 import contextlib
 import json
 import logging
 import random
+import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Literal, Protocol
 
@@ -17,6 +20,7 @@ from app.documents.records import Document, Job
 from app.documents.shelf import Shelf, is_full
 from app.failures import Failure, explain
 from app.log import where
+from app.sharing.turnstile import Turnstile
 from pipelines.convert import Limits, Page, Readers, UnreadableDocument
 from pipelines.ocr import Ocr, recognized
 from pipelines.reading.injection import examined
@@ -25,6 +29,7 @@ log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
 LONGEST_DELAY = 30.0
 LONGEST_WAIT = 5.0
+LOOK_SECONDS = 0.2  # between two looks at what other processes did
 STOP_SECONDS = 10.0
 Lane = Literal["index", "delete"]
 LANES: tuple[Lane, ...] = ("index", "delete")  # nobody waits for a long book to get rid of a page
@@ -66,6 +71,7 @@ class Indexer:
         *,
         limits: Limits,
         jobs: int,
+        turnstile: Turnstile,
         ocr: Ocr | None = None,
         injections: Literal["report", "quarantine"] = "report",
     ) -> None:
@@ -79,19 +85,28 @@ class Indexer:
         self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
-        self._may_begin = asyncio.Event()
-        self._may_begin.set()
-        self._at_work = 0
+        self._turnstile = turnstile
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        """Listen to what other processes do."""
+        self._tasks.append(asyncio.create_task(self._listen()))
+
+    async def lead(self, is_alive: Callable[[str], bool]) -> None:
+        """Take up what was left, and work; for one process at a time."""
         resumed = await asyncio.to_thread(self._journal.resume)
-        swept = await asyncio.to_thread(lambda: self._shelf.sweep(self._journal.needed()))
+        # Not while another puts back what was backed up.
+        while not self._turnstile.enter():
+            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            swept = await asyncio.to_thread(self._shelf.sweep, self._journal.needed, is_alive)
+        finally:
+            self._turnstile.leave()
         await asyncio.to_thread(self._journal.erase_histories)
         await asyncio.to_thread(self._journal.forget_old_jobs)
         log.info("indexer started", extra={"resumed": resumed, "swept": swept})
         runners: dict[Lane, int] = {"index": self._jobs, "delete": 1}
-        self._tasks = [
+        self._tasks += [
             asyncio.create_task(self._run(lane))
             for lane, count in runners.items()
             for _ in range(count)
@@ -103,23 +118,15 @@ class Indexer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._readers.close)
+        self._tasks = []
+
+    def close(self) -> None:
+        """End the reading of documents."""
+        self._readers.close()
 
     def wake(self) -> None:
         for event in self._wake.values():
             event.set()
-
-    @asynccontextmanager
-    async def resting(self, seconds: float) -> AsyncIterator[None]:
-        """Let running jobs end and begin none; raise TimeoutError where one takes longer."""
-        self._may_begin.clear()
-        try:
-            async with asyncio.timeout(seconds), self._done:
-                await self._done.wait_for(lambda: self._at_work == 0)
-            yield
-        finally:
-            self._may_begin.set()
-            self.wake()
 
     async def finished(self, job_id: str, seconds: float) -> Job | None:
         """Return the job as soon as it is closed, or as it is when the time is up."""
@@ -135,9 +142,21 @@ class Indexer:
             log.info("still running", extra={"job": job_id})
         return await asyncio.to_thread(self._journal.job, job_id)
 
+    async def _listen(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                news = await asyncio.to_thread(self._journal.has_news)
+            except sqlite3.Error as error:
+                log.warning("not listened", extra={"at": where(error)})
+                continue
+            if news:
+                self.wake()
+                async with self._done:
+                    self._done.notify_all()
+
     async def _run(self, lane: Lane) -> None:
         while True:
-            await self._may_begin.wait()
             self._wake[lane].clear()
             if await self._took_one(lane):
                 continue
@@ -172,18 +191,26 @@ class Indexer:
         self._journal.readers_written(document.id, document.readers)
 
     async def _took_one(self, lane: Lane) -> bool:
-        self._at_work += 1
-        try:
-            job = await asyncio.to_thread(self._journal.take, lane)
-            if job is not None:
-                await self._one(job)
-        finally:
-            self._at_work -= 1
+        job = await asyncio.to_thread(self._begun, lane)
+        if job is None:
+            return False
+        await self._one(job)
         async with self._done:
             self._done.notify_all()
-        if job is not None:
-            self.wake()  # the other lane may have waited for this document
-        return job is not None
+        self.wake()  # the other lane may have waited for this document
+        return True
+
+    def _begun(self, lane: Lane) -> Job | None:
+        """Take a job and go in with it: it counts as running until its thread has ended."""
+        if not self._turnstile.enter():
+            return None
+        job = None
+        try:
+            job = self._journal.take(lane)
+        finally:
+            if job is None:
+                self._turnstile.leave()
+        return job
 
     async def _one(self, job: Job) -> None:
         step = self._delete if job.kind == "delete" else self._index_one
@@ -191,7 +218,10 @@ class Indexer:
         ended = asyncio.Event()
 
         def run() -> None:
-            self._guarded(step, job)
+            try:
+                self._guarded(step, job)
+            finally:
+                self._turnstile.leave()
             with contextlib.suppress(RuntimeError):  # the loop is gone when the process ends
                 loop.call_soon_threadsafe(ended.set)
 

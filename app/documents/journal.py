@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from app.access.identity import EVERYONE
-from app.documents.holdings import readers_text
+from app.documents.holdings import Holdings, readers_text
+from app.documents.opening import bring_up_to_date
 from app.documents.queue import JobQueue, now
 from app.documents.records import Document, Job
-from app.documents.schema import ADDED, INDEXES, SCHEMA
+from app.documents.schema import EVERYTHING_CHANGED, VECTORS_CHANGED
 
 
 def document_id(collection: str, name: str, space: str = "") -> str:
@@ -21,24 +22,22 @@ def document_id(collection: str, name: str, space: str = "") -> str:
 
 
 class Journal(JobQueue):
-    """One connection, one lock: every call is a short transaction."""
+    """One connection, one lock: every call is a short transaction.
+
+    Several processes may have one open. Raises WrongFormat.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.execute("pragma secure_delete = on")
-        self._db.execute("pragma busy_timeout = 5000")
-        self._db.executescript(SCHEMA)
-        for table, columns in ADDED.items():
-            present = {row["name"] for row in self._db.execute(f"pragma table_info({table})")}
-            for column, kind in columns.items():
-                if column not in present:
-                    self._db.execute(f"alter table {table} add column {column} {kind}")
-        self._db.executescript(INDEXES)
-        self.holdings.load(self._db)
+        try:
+            bring_up_to_date(self._db)
+        except BaseException:
+            self._db.close()
+            raise
+        self.holdings = Holdings(path)
 
     def close(self) -> None:
+        self.holdings.close()
         with self._lock:
             self._db.close()
 
@@ -52,8 +51,19 @@ class Journal(JobQueue):
         # Opened as a journal, a copy of an earlier version gets what it lacks.
         Journal(path).close()
         with self._lock, closing(sqlite3.connect(path)) as source:
+            # With the journal itself comes word of it, of a number that nobody has read yet.
+            query = "select seq from sqlite_sequence where name = 'changes'"
+            numbers = [row[0] for db in (self._db, source) for row in db.execute(query)]
+            change = "insert into changes (seq, document_id) values (?, ?)"
+            source.execute(change, (max(numbers, default=0) + 1, EVERYTHING_CHANGED))
+            source.commit()
             source.backup(self._db)
-            self.holdings.load(self._db)
+            self.holdings.look_again()
+
+    def vectors_changed(self) -> None:
+        """Tell every process that other vectors may answer from now on."""
+        with self._transaction() as db:
+            db.execute("insert into changes (document_id) values (?)", (VECTORS_CHANGED,))
 
     def accept(
         self,
@@ -73,11 +83,9 @@ class Journal(JobQueue):
         None leaves those of a document that is there, and gives a new one the default.
         """
         with self._transaction() as db:
-            job = self._accept(
+            return self._accept(
                 db, collection, name, sha256, size, owner, space, readers, default_readers
             )
-            self._changed.add(job.document_id)
-            return job
 
     def _accept(
         self,
@@ -145,7 +153,6 @@ class Journal(JobQueue):
         """Say who may read a document, at once; None where there is none."""
         with self._transaction() as db:
             self._set_readers(db, identity, readers_text(readers))
-            self._changed.add(identity)
             return self.document(identity)
 
     def readers_written(self, identity: str, readers: str) -> None:
@@ -170,7 +177,6 @@ class Journal(JobQueue):
                 (now(), identity),
             )
             db.execute("update documents set deleting = 1 where id = ?", (identity,))
-            self._changed.add(identity)
             name, owner = ("", "") if erase else (row["name"], row["owner"])
             job = self._add(db, "delete", identity, row["collection"], name, "", 0, owner)
             self._set(db, job.id, "erasing = ?", int(erase))
@@ -212,7 +218,6 @@ class Journal(JobQueue):
                     job.document_id,
                 ),
             )  # fmt: skip
-            self._changed.add(job.document_id)
 
     def quarantine(self, identity: str, held: bool) -> Document | None:
         """Keep a document from being cited, or let it again, at once; None where there is none."""
@@ -221,7 +226,6 @@ class Journal(JobQueue):
                 "update documents set quarantined = ? where id = ? and deleting = 0",
                 (held, identity),
             )
-            self._changed.add(identity)
             return self.document(identity)
 
     def finish_delete(self, job: Job) -> None:

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from app.access.identity import Identity
-from app.documents.holdings import Holdings
 from app.documents.reading import EVERYTHING, Selection, readable
 from app.documents.records import Document, Job
 from app.documents.schema import DOCUMENT, JOB
@@ -19,7 +18,14 @@ class JournalReads:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        self.holdings = Holdings()
+        self._version = 0
+
+    def has_news(self) -> bool:
+        """Whether another process has changed anything since this was asked the last time."""
+        with self._lock:
+            (version,) = self._db.execute("pragma data_version").fetchone()
+            before, self._version = self._version, version
+        return bool(version != before)
 
     def seconds_to_next(self, kind: str) -> float | None:
         """How long until a queued job is due; None when none is queued."""

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
+from app.documents.holdings import Holdings
 from app.documents.journal_reads import JournalReads
 from app.documents.records import Job
-from app.documents.schema import JOB
+from app.documents.schema import JOB, KEPT_CHANGES
 
 KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
 
@@ -22,9 +22,7 @@ def now() -> str:
 class JobQueue(JournalReads):
     """Changes of jobs, each a short transaction; what decides who reads what follows at once."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._changed: set[str] = set()
+    holdings: Holdings
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -34,11 +32,9 @@ class JobQueue(JournalReads):
                 yield self._db
             except BaseException:
                 self._db.execute("rollback")
-                self._changed.clear()
                 raise
             self._db.execute("commit")
-            while self._changed:
-                self.holdings.refresh(self._db, self._changed.pop())
+            self.holdings.look_again()
 
     def take(self, kind: str) -> Job | None:
         """Start the oldest job that is due and whose document nobody else works on."""
@@ -55,7 +51,7 @@ class JobQueue(JournalReads):
             return self._job(db, row["id"])
 
     def resume(self) -> int:
-        """Put back what was running when the process died."""
+        """Put back what was running when the process that had the lease died."""
         with self._transaction() as db:
             return db.execute(
                 "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
@@ -100,6 +96,10 @@ class JobQueue(JournalReads):
                 " (select max(seq) from jobs) - ? and seq not in"
                 " (select max(seq) from jobs group by document_id)",
                 (KEPT_JOBS,),
+            )
+            db.execute(
+                "delete from changes where seq <= (select max(seq) from changes) - ?",
+                (KEPT_CHANGES,),
             )
 
     def _set(self, db: sqlite3.Connection, job_id: str, change: str, *values: object) -> None:

@@ -1,4 +1,15 @@
-"""The journal's tables and the columns that its records are read from."""
+"""The journal's tables and the columns that its records are read from.
+
+`changes` has what decides about who reads what, in its order, for the memory of every process. Its
+ids are of documents, or one of the two words below.
+"""
+
+# Raised by a change that processes of the version before cannot live with: they must be gone
+# first. New tables, indexes, and columns with a default are none. 0 had one process alone.
+FORMAT = 1
+EVERYTHING_CHANGED = ""
+VECTORS_CHANGED = "vectors"
+KEPT_CHANGES = 10_000  # who missed more reads everything anew
 
 SCHEMA = """
 create table if not exists documents (
@@ -23,6 +34,15 @@ create table if not exists jobs (
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
+create table if not exists changes (
+    seq integer primary key autoincrement, document_id text not null
+) strict;
+create trigger if not exists document_came after insert on documents begin
+    insert into changes (document_id) values (new.id);
+end;
+create trigger if not exists document_went after delete on documents begin
+    insert into changes (document_id) values (old.id);
+end;
 """
 # What a journal of an earlier version lacks. Its documents were everybody's, and stay that.
 ADDED = {
@@ -42,8 +62,12 @@ ADDED = {
         "quarantined": "integer not null default 0",
     },
 }
-# Made after the columns above: documents whose chunks do not say yet who may read them.
+# Made after the columns above; the index has documents whose chunks do not say yet who reads them.
 INDEXES = """
+create trigger if not exists document_changed
+    after update of collection, owner, readers, sha256, deleting, quarantined on documents begin
+    insert into changes (document_id) values (new.id);
+end;
 create index if not exists documents_unwritten on documents (id)
     where readers_written is not readers and sha256 is not null;
 """

@@ -3,13 +3,13 @@
 import errno
 import os
 import shutil
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 
+from app.sharing.locks import SharedLock
 from pipelines.convert import Page
 from pipelines.reading.page import pages_from_json, pages_to_json
 
@@ -19,6 +19,10 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def is_full(error: OSError) -> bool:
     """Whether the disk, the quota or the largest allowed file is the reason."""
     return error.errno in FULL
+
+
+def _owner(upload: Path) -> str:
+    return upload.name.partition(".")[0]
 
 
 def _sync_directory(path: Path) -> None:
@@ -32,10 +36,12 @@ def _sync_directory(path: Path) -> None:
 class Shelf:
     """All paths below the data directory but the journal's."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, owner: str = "") -> None:
         self._root = root
-        # Held from keeping an original to its entry in the journal, and while unneeded ones go.
-        self.lock = threading.Lock()
+        self._owner = owner
+        # Held from keeping an original to its entry in the journal, and while unneeded ones go;
+        # by one thread of all processes.
+        self.lock = SharedLock(root / "locks" / "shelf")
         self._originals = root / "originals"
         self._pages = root / "pages"
         self._uploads = root / "uploads"
@@ -46,7 +52,7 @@ class Shelf:
         return shutil.disk_usage(self._root).free
 
     def new_upload(self) -> Path:
-        return self._uploads / f"{uuid.uuid4().hex}.part"
+        return self._uploads / f"{self._owner}.{uuid.uuid4().hex}.part"
 
     def original(self, sha256: str) -> Path:
         return self._originals / sha256[:2] / sha256
@@ -106,17 +112,24 @@ class Shelf:
                 path.replace(target)
                 _sync_directory(target.parent)
 
-    def sweep(self, needed: set[tuple[str, str]]) -> int:
-        """Remove every file that the journal does not need; return how many. For a quiet start."""
-        originals = {sha256 for _, sha256 in needed}
-        pages = {self._page_file(document, sha256) for document, sha256 in needed}
-        unneeded = [
-            *self._uploads.iterdir(),
-            *(path for path in self._originals.glob("*/*") if path.name not in originals),
-            *(path for path in self._pages.glob("*/*") if path not in pages),
-        ]
-        for path in unneeded:
-            path.unlink()
+    def sweep(
+        self, needed: Callable[[], set[tuple[str, str]]], is_alive: Callable[[str], bool]
+    ) -> int:
+        """Remove what neither the journal nor a living process needs; return how many files.
+
+        For a time when no job runs.
+        """
+        with self.lock:
+            wanted = needed()
+            originals = {sha256 for _, sha256 in wanted}
+            pages = {self._page_file(document, sha256) for document, sha256 in wanted}
+            unneeded = [
+                *(path for path in self._uploads.iterdir() if not is_alive(_owner(path))),
+                *(path for path in self._originals.glob("*/*") if path.name not in originals),
+                *(path for path in self._pages.glob("*/*") if path not in pages),
+            ]
+            for path in unneeded:
+                path.unlink()
         return len(unneeded)
 
     def release(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.components.availability import NODE
 from infra.components.pod import (
     Probes,
     Resources,
@@ -27,6 +28,8 @@ PORT = 1416
 DATA, KEYS = "/data", "/etc/rag"
 # a conversion may take 2 GiB in a process of its own
 RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
+# Each node must have heard that a pod is to go before it stops taking requests.
+LEAVE_SECONDS, DRAIN_SECONDS, STOP_SECONDS = 8, 60, 22
 # Ready when it answers at all: one that misses a model must still say so to its callers, by a 503
 # with the reason and by /readyz, instead of vanishing from its Service.
 PROBES = Probes(live="/healthz", ready="/healthz", startup_seconds=240)
@@ -102,8 +105,7 @@ class RagApp(pulumi.ComponentResource):
             metadata=scope.metadata(name, "app"),
             spec=k8s.apps.v1.DeploymentSpecArgs(
                 replicas=args.settings.replicas,
-                # the volume and the journal on it belong to one process at a time
-                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                strategy=strategy(args.settings),
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(
@@ -113,7 +115,8 @@ class RagApp(pulumi.ComponentResource):
                     spec=pod_spec(
                         scope,
                         account=account.metadata.name,
-                        grace_seconds=75,  # it finishes its requests for 60
+                        grace_seconds=LEAVE_SECONDS + DRAIN_SECONDS + STOP_SECONDS,
+                        affinity=together(name, scope),
                         containers=[
                             container(
                                 name,
@@ -144,12 +147,44 @@ class RagApp(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def strategy(settings: AppSettings) -> k8s.apps.v1.DeploymentStrategyArgs:
+    """Return how pods are replaced: the new one answers before an old one is told to end."""
+    if settings.update == "recreate":
+        return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
+    return k8s.apps.v1.DeploymentStrategyArgs(
+        type="RollingUpdate",
+        rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+    )
+
+
+def together(name: str, scope: Scope) -> k8s.core.v1.AffinityArgs:
+    """Keep all pods on one node, whatever the volume's access mode: SQLite's locks end there.
+
+    There is no disruption budget beside it: one that keeps a pod would hold up a drain for good,
+    for the next pod can only come to another node when all of these have gone.
+    """
+    return core.AffinityArgs(
+        pod_affinity=core.PodAffinityArgs(
+            required_during_scheduling_ignored_during_execution=[
+                core.PodAffinityTermArgs(
+                    topology_key=NODE,
+                    label_selector=k8s.meta.v1.LabelSelectorArgs(
+                        match_labels=selector(name, scope.stack)
+                    ),
+                )
+            ]
+        )
+    )
+
+
 def environment(args: RagAppArgs) -> dict[str, str]:
     """Return the app's environment: plain values and the paths of key files."""
     result = {
         "RAG_HOST": "0.0.0.0",
         "RAG_PORT": str(PORT),
         "RAG_DATA_DIR": DATA,
+        "RAG_LEAVE_SECONDS": str(LEAVE_SECONDS),
+        "RAG_SHUTDOWN_SECONDS": str(DRAIN_SECONDS),
         "RAG_MAX_UPLOAD_MB": str(args.settings.max_upload_mb),
         "RAG_ENGINE": args.settings.engine,
         "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",

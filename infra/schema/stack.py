@@ -127,7 +127,15 @@ class AppSettings(Frozen):
     """The service that users call."""
 
     replicas: int = Field(
-        default=1, ge=0, le=1, description="0 or 1: its jobs are on one volume, held by one process"
+        default=1,
+        ge=0,
+        le=16,
+        description="processes that answer; all on the node of their volume, one of them indexes",
+    )
+    update: Literal["rolling", "recreate"] = Field(
+        default="rolling",
+        description="`rolling`: the new answers before the old ends; `recreate`: for a version "
+        "that cannot share the data with the one before, and says so",
     )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")

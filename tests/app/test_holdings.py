@@ -184,3 +184,69 @@ def test_a_quarantined_document_is_read_and_listed_but_never_cited(journal: Jour
     # the same bytes again are the same document, with what is known of it
     again = journal.accept("documents", "a.txt", A, 1)
     assert again.public()["warnings"] == released.public()["warnings"]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Journal, Journal]]:
+    """Two processes as far as SQLite can tell: a journal each, of one file."""
+    both = Journal(tmp_path / "shared.sqlite3"), Journal(tmp_path / "shared.sqlite3")
+    yield both
+    for journal in both:
+        journal.close()
+
+
+def settled(journal: Journal) -> Journal:
+    """Return it as it is a millisecond later."""
+    journal.holdings.look_again()
+    return journal
+
+
+def test_another_process_has_the_word_at_once(pair: tuple[Journal, Journal]) -> None:
+    here, there = pair
+    document = indexed(there, there.accept("c", "n.txt", A, 1, readers=["everyone"]))
+    assert settled(here).holdings.cites(BOB, document)
+
+    there.set_readers(document, [])
+    assert not settled(here).holdings.cites(BOB, document)
+    there.set_readers(document, ["everyone"])
+    assert settled(here).holdings.cites(BOB, document)
+    job = there.request_deletion(document)
+    assert job is not None
+    there.finish_delete(job)
+    assert not settled(here).holdings.reads(ADMIN, document)
+
+
+def test_who_missed_more_changes_than_are_kept_reads_everything(
+    pair: tuple[Journal, Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = pair
+    document = indexed(there, there.accept("c", "n.txt", A, 1, readers=["everyone"]))
+    assert settled(here).holdings.cites(BOB, document)
+    monkeypatch.setattr("app.documents.queue.KEPT_CHANGES", 1)
+
+    there.set_readers(document, [])
+    there.accept("c", "other.txt", B, 1)
+    there.forget_old_jobs()
+
+    assert not settled(here).holdings.cites(BOB, document)
+
+
+def test_a_restore_by_another_process_is_known_and_so_are_other_vectors(
+    pair: tuple[Journal, Journal], tmp_path: Path
+) -> None:
+    here, there = pair
+    other = Journal(tmp_path / "other.sqlite3")
+    document = indexed(other, other.accept("c", "n.txt", A, 1, readers=["everyone"]))
+    other.copy_to(tmp_path / "copy.sqlite3")
+    other.close()
+    gone = indexed(there, there.accept("c", "gone.txt", B, 1, readers=["everyone"]))
+    assert settled(here).holdings.cites(BOB, gone)
+    vectors = here.holdings.vectors
+
+    there.vectors_changed()
+    assert settled(here).holdings.vectors > vectors
+    there.take_over(tmp_path / "copy.sqlite3")
+
+    for journal in pair:
+        assert settled(journal).holdings.cites(BOB, document)
+        assert not journal.holdings.reads(ADMIN, gone)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.documents.journal import Journal, document_id
+from app.documents.opening import WrongFormat
 from app.documents.records import Job
+from app.documents.schema import FORMAT
 
 
 @pytest.fixture
@@ -233,3 +235,44 @@ def test_a_journal_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
 
     assert journal.accept("docs", "a.txt", "aa", 10).files == "[]"
     journal.close()
+
+
+def test_a_journal_that_an_earlier_version_works_on_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal(path).close()
+    earlier = sqlite3.connect(path, isolation_level=None)
+    earlier.execute("pragma user_version = 0")
+    monkeypatch.setattr("app.documents.opening.PATIENCE_MS", 10)
+
+    with pytest.raises(WrongFormat, match="a process of an earlier version works on its journal"):
+        Journal(path)
+    earlier.close()
+
+    Journal(path).close()
+
+
+def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal(path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute(f"pragma user_version = {FORMAT + 1}")
+    newer.close()
+
+    with pytest.raises(WrongFormat, match=f"of format {FORMAT + 1}, and this version knows"):
+        Journal(path)
+
+
+def test_a_change_by_another_process_is_news_and_ones_own_is_not(tmp_path: Path) -> None:
+    here, there = (Journal(tmp_path / "journal.sqlite3") for _ in range(2))
+    here.has_news()
+
+    here.accept("docs", "a.txt", "aa", 10)
+    own = here.has_news()
+    there.accept("docs", "b.txt", "bb", 10)
+    news = here.has_news()
+
+    assert (own, news, here.has_news()) == (False, True, False)
+    here.close()
+    there.close()

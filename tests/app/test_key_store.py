@@ -85,3 +85,20 @@ def test_an_id_that_nobody_has_costs_a_comparison_too(
 
     assert store.find("0" * 12, b"secret", time.time()) is None
     assert compared == [b"secret"]
+
+
+def test_a_key_that_is_revoked_in_another_process_opens_nothing_here(tmp_path: Path) -> None:
+    here, there = (KeyStore(tmp_path / "keys.sqlite3") for _ in range(2))
+    key, text = there.create(
+        subject="a", role="reader", groups=(), collections=None, rate=None, expires=None,
+        created_by="",
+    )  # fmt: skip
+    shown = tokens.parted(text.encode())
+    assert shown is not None
+
+    assert here.find(*shown, 0.0) is not None
+    there.revoke(key.id)
+
+    assert here.find(*shown, 0.0) is None
+    here.close()
+    there.close()

@@ -1,5 +1,6 @@
 """Another embedding model: built beside, switched to when complete, left again without loss."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.reembedding import Reembedding
 from app.settings import Settings, SettingsProblem
+from app.sharing.turnstile import Turnstile
 from app.stores import Stores
 from pipelines.convert import Page
 from tests.app.fake_qdrant import FakeQdrant
@@ -40,7 +42,7 @@ class House:
         self.journal = Journal(root / "journal.sqlite3")
         self.shelf = Shelf(root)
         self.generations = Generations(settings)
-        self.stores = Stores(settings, self.generations)
+        self.stores = Stores(settings, self.generations, lambda: self.journal.holdings.vectors)
         self.index = ChunkIndex(settings, self.stores)
         self.work = Reembedding(
             journal=self.journal,
@@ -49,6 +51,7 @@ class House:
             stores=self.stores,
             generations=self.generations,
             ledger=Ledger(root / "embedded.sqlite3"),
+            turnstile=Turnstile(root),
             collection="documents",
         )
 
@@ -75,7 +78,12 @@ def houses(tmp_path: Path) -> Iterator[Any]:
     made: list[House] = []
     with FakeNim() as old, FakeNim(dimension=64) as new, FakeQdrant() as qdrant:
 
-        def make(current: dict[str, Any], following: dict[str, Any] | None = None) -> House:
+        def make(
+            current: dict[str, Any],
+            following: dict[str, Any] | None = None,
+            *,
+            leads: bool = True,
+        ) -> House:
             urls = {"old": old.url, "new": new.url}
             given = current | {"embedding_url": urls[current["embedding_model"]]}
             for key, value in (following or {}).items():
@@ -84,7 +92,7 @@ def houses(tmp_path: Path) -> Iterator[Any]:
                 given["next_embedding_url"] = urls["old"]
             house = House(tmp_path, qdrant, **given)
             made.append(house)
-            house.work.check()
+            house.work.check(leads=leads)
             return house
 
         yield make
@@ -180,3 +188,26 @@ def test_half_a_next_model_is_refused() -> None:
             next_embedding_url="http://n/v1",
             **OLD,  # type: ignore[arg-type]
         )
+
+
+def test_a_process_that_knows_only_the_model_before_answers_beside_one_that_has_switched(
+    houses: Any,
+) -> None:
+    houses(OLD).add("one.txt", "The fox jumps.")
+    first = houses(OLD, NEW)
+    first.settle()
+    first.add("late.txt", "The owl hoots.")
+    first.settle()
+
+    second = houses(OLD, leads=False)
+    beside = second.stores.open(["documents"])[1]
+    before = first.stores.open(["documents"])[1]
+    asyncio.run(first.work.stop())
+    asyncio.run(second.work.lead())
+
+    assert (beside.name, before.name) == ("old", "new")
+    assert second.live() == "documents"
+    # The first one hears of it, and goes on with vectors of a model that it knows too.
+    first.journal.holdings.look_again()
+    assert first.stores.opened("documents") is None
+    assert first.stores.open(["documents"])[1].name == "old"

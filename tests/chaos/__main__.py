@@ -15,7 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.scenarios import SCENARIOS, Scenario, Seen
+from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.seen import Seen
 
 
 def main() -> int:

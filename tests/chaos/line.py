@@ -1,4 +1,7 @@
-"""A TCP line between the app and one service, which can be cut, reset, stalled or made slow."""
+"""A TCP line between the app and one service, which can be cut, reset, stalled or made slow.
+
+Aimed at several addresses it gives each a connection in turn, as a Service does.
+"""
 
 import asyncio
 import contextlib
@@ -18,8 +21,9 @@ class Line:
     """Forwards a port to a service; a fault holds for the share of connections that is asked."""
 
     def __init__(self, url: str, *, seed: int = 1) -> None:
-        parts = urlsplit(url)
-        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
+        self._path = urlsplit(url).path
+        self._targets = [_place(url)]
+        self._taken = 0
         self._chance = random.Random(seed)
         self._fault: Fault = "none"
         self._share = 1.0
@@ -44,6 +48,10 @@ class Line:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
+
+    def aim(self, *urls: str) -> None:
+        """Lead new connections there; those that are open stay where they are."""
+        self._targets = [_place(url) for url in urls]
 
     def become(self, fault: Fault, share: float = 1.0) -> None:
         """Take on a fault, for new connections and for what goes over the open ones."""
@@ -77,7 +85,8 @@ class Line:
         self._open.add(task)
         target: asyncio.StreamWriter | None = None
         try:
-            answers, target = await asyncio.open_connection(self._host, self._port)
+            targets, self._taken = self._targets, self._taken + 1
+            answers, target = await asyncio.open_connection(*targets[self._taken % len(targets)])
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._questions(reader, target, writer))
                 both.create_task(_copied(answers, writer))
@@ -106,6 +115,11 @@ class Line:
             await target.drain()
         with contextlib.suppress(OSError):
             target.write_eof()
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 80
 
 
 async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,19 +14,12 @@ from pathlib import Path
 
 import httpx
 
+from tests.chaos.rolling import rolling_update
+from tests.chaos.seen import Seen
 from tests.chaos.yard import Yard, is_right, seconds_until, yard
 from tests.soak.__main__ import kill_and_count
 
-Check = Callable[[Path, int], "Seen"]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What came of it; `kept` is whether the promise was."""
-
-    kept: bool
-    said: str
-    figures: dict[str, float]
+Check = Callable[[Path, int], Seen]
 
 
 @dataclass(frozen=True)
@@ -243,6 +236,7 @@ SCENARIOS = (
     Scenario("store-slow", "R11", "0.3 s slower: no more than 3 round trips", store_slow),
     Scenario("disk-full", "R7", "uploads 507, questions go on", disk_full),
     Scenario("stopped-under-load", "R9", "every stream ends whole", stopped_under_load),
+    Scenario("rolling-update", "R9", "0 requests fail, streams end whole", rolling_update),
     Scenario("caller-gone", "R10", "the model's call ends within 1 s", caller_gone),
     Scenario("too-many", "R12", "answered or 429/503 with Retry-After, normal < 2 s", too_many),
     Scenario("killed-while-indexing", "R13", "0 lost, 0 doubled", killed_while_indexing),

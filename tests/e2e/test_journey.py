@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.asking import asking
 from tests.e2e.yard import Yard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
@@ -20,6 +21,7 @@ QUESTIONS: list[dict[str, Any]] = [
 ][:10]
 WANTED_RIGHT = 7  # of ten, with a language model of 135 million parameters
 
+APP = "app.kubernetes.io/name=rag"
 UNRELATED = {
     "bakery.md": "# The bakery\n\nRye bread rests for nine hours. The oven is fired at four.",
     "harbour.txt": "The master opens the lock at high tide. A berth costs 31 crowns a night.",
@@ -203,15 +205,24 @@ def test_40_killed_pods_come_back_with_their_data(yard: Yard, service: httpx.Cli
     assert answer["citations"][0]["document"] == "bakery.md"
 
 
-def test_50_a_changed_setting_changes_only_its_resources(yard: Yard) -> None:
+def test_50_a_changed_setting_changes_only_its_resources_and_fails_no_request(
+    yard: Yard, service: httpx.Client
+) -> None:
+    (before,) = yard.objects("pods", "-n", f"rag-{yard.stack}", "-l", APP)
     yard.pulumi("config", "set", "--path", "stackyard:app.maxUploadMb", "50")
 
     planned = changes(yard)
 
     assert planned, "the setting changes nothing"
     assert all(name.startswith("rag") for name in planned), planned
-    yard.pulumi("config", "rm", "--path", "stackyard:app.maxUploadMb")
-    assert changes(yard) == {}
+    with asking(service, "How long does rye bread rest?") as asked:
+        yard.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+        # the pod before is told to end now, and its callers have to go over
+        gone = f"pod/{before['metadata']['name']}"
+        yard.kubectl("wait", "-n", f"rag-{yard.stack}", "--for=delete", gone, "--timeout=120s")
+    assert asked.failed == []
+    assert asked.answered > 20
+    assert documents(service)
 
 
 def test_55_a_backup_by_the_clock_lies_whole_on_its_volume(yard: Yard) -> None:

@@ -45,7 +45,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
     settings = {
         "cluster": {"kind": "lokal", "prot": 8080, "port": "8080"},
         "clustr": {},
-        "app": {"replicas": 3, "storage": "10GB"},
+        "app": {"replicas": 30, "storage": "10GB"},
     }
 
     assert refusal(deploy, settings) == report(
@@ -54,7 +54,7 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
         "stackyard:cluster.kind: is 'lokal'; it may be 'local', 'existing' or 'eks'",
         "stackyard:cluster.port: is '8080'; input should be a valid integer",
         "stackyard:cluster.prot: is not a setting; the nearest is stackyard:cluster.port",
-        "stackyard:app.replicas: is 3; input should be less than or equal to 1",
+        "stackyard:app.replicas: is 30; input should be less than or equal to 16",
         "stackyard:app.storage: is '10GB'; string should match pattern '^[1-9][0-9]*(Mi|Gi|Ti)$'",
     )
 

@@ -69,7 +69,8 @@ def test_no_line_can_go_change_or_move(head_file: Path, victim: int) -> None:
 def test_a_cut_end_shows_in_the_next_process(head_file: Path) -> None:
     first, audit = written(head_file)
     audit.close()
-    second, _ = written(head_file)
+    second, later = written(head_file.with_name("second"))
+    later.follow(head_file.read_text("ascii").strip())
 
     assert problems(read_chains([*first, *second])) == []
     (found,) = problems(read_chains([*first[:-2], *second]))

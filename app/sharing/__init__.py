@@ -1,0 +1,1 @@
+"""Several processes on one data folder: who does what only one may do, and who is there."""
