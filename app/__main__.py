@@ -4,6 +4,7 @@ import socket
 import sys
 
 from app import log
+from app.memory import load_store_client
 from app.settings import Settings, SettingsProblem, load_settings, prepare_frameworks
 
 
@@ -31,6 +32,7 @@ def main() -> int:
     try:
         settings = load_settings()
         opened = listen(settings)
+        load_store_client()
         # Imported late: Haystack and Hayhooks read the environment while they are imported.
         from app.running import run
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,7 +20,7 @@ from app.questions import Turn
 from app.settings import Settings
 from app.stores import Stores
 from pipelines.answer import Answer
-from pipelines.asking import Asking, Searching
+from pipelines.asking import Asking, Searching, Sink
 from pipelines.errors import StageError
 from pipelines.follow_up import Turn as PastTurn
 from pipelines.permit import Permit
@@ -120,21 +120,22 @@ class Answering:
         self._answered(asked, answer)
         return answer
 
-    async def stream(self, asked: Asked) -> AsyncGenerator[str | Answer, None]:
-        """Yield the text as it becomes certain, then the Answer; raise a Problem."""
+    async def tell(self, asked: Asked, sink: Sink) -> tuple[list[str], Answer]:
+        """Give the text to `sink` as it becomes certain; return its rest and the Answer.
+
+        Raises a Problem.
+        """
         with self._told(asked.collections):
             opened = await self._of(asked.collections)
-            parts = opened.asking.stream(
+            rest, answer = await opened.asking.tell(
                 asked.question,
+                sink,
                 filters=asked.filters,
                 history=asked.history,
                 permit=self._permit(),
             )
-            async with contextlib.aclosing(parts):
-                async for part in parts:
-                    if isinstance(part, Answer):
-                        self._answered(asked, part)
-                    yield part
+        self._answered(asked, answer)
+        return rest, answer
 
     async def search(self, asked: Asked, top_k: int) -> tuple[list[Document], list[str]]:
         """Return the best passages and the stages left out, or raise a Problem.

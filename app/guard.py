@@ -25,6 +25,7 @@ from app.surface import Kind, Route, find
 
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
+PRESENCE = "app.presence"  # in the state of a request that the doorstep has counted
 EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
 ARCHIVE_SECONDS = 6 * 3600.0  # all that a service holds, over a line of the site's
 ARCHIVE_BYTES = 2**44  # what fits is a question of the disk, and is asked there
@@ -71,6 +72,7 @@ class Guard:
         self._audit = audit
         self.limits = limits
         self.metrics = metrics
+        self.coming = 0  # let in on the doorstep, and not here yet
         self.turned_away = 0  # on the doorstep, since the last line of the log about it
         self.leaving = False  # the callers' next requests are for another process
         self._on_leave = on_leave
@@ -84,7 +86,7 @@ class Guard:
     @property
     def full(self) -> bool:
         """Say whether as many requests are running as may."""
-        return self.metrics.in_flight >= self.limits.concurrency
+        return self.metrics.in_flight + self.coming >= self.limits.concurrency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -97,12 +99,15 @@ class Guard:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
+        presence = scope.get("state", {}).pop(PRESENCE, None)
+        if presence is not None:
+            self.coming -= 1
         exchange = Exchange(scope, send)
         exchange.last = lambda: self.leaving
         route = find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
         limit = self.limits.bytes(kind)
-        body = Body(receive, declared=exchange.declared, limit=limit)
+        body = Body(receive, declared=exchange.declared, limit=limit, presence=presence)
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
         try:

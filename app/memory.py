@@ -3,6 +3,9 @@
 import contextlib
 import ctypes
 import gc
+from typing import Any
+
+from pydantic import BaseModel
 
 # mallopt's number for the most arenas; more of them, one a thread, keep freed memory apart.
 M_ARENA_MAX = -8
@@ -10,6 +13,26 @@ ARENAS = 2
 # A question makes some hundred containers that live until it is answered: by default the collector
 # goes through those of all questions under way again and again.
 YOUNGEST = 10_000
+
+
+def load_store_client() -> None:
+    """Import qdrant-client with its models unbuilt; pydantic builds one when it is first used.
+
+    At its import it builds all 400 of them, which takes 15 MB and 0.4 s; a handful is used.
+    """
+    # As it is kept: what the attribute gives is bound to BaseModel, and of no use to others.
+    rebuild = vars(BaseModel)["model_rebuild"]
+
+    def later(*_: object, **__: object) -> Any:
+        return None
+
+    BaseModel.model_config["defer_build"] = True
+    BaseModel.model_rebuild = classmethod(later)  # type: ignore[method-assign,assignment]
+    try:
+        import qdrant_client  # noqa: F401
+    finally:
+        del BaseModel.model_config["defer_build"]
+        BaseModel.model_rebuild = rebuild  # type: ignore[method-assign]
 
 
 def settle() -> None:

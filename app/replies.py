@@ -1,13 +1,15 @@
 """What a question is answered with on the wire: JSON at once, or server-sent events."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
-from fastapi.responses import Response, StreamingResponse
-from starlette.types import Send
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
 
-Events = AsyncGenerator[bytes, None]
+Write = Callable[[bytes], Awaitable[None]]
+# Writes events as they come and returns the last ones. What it raises before the first of them is
+# answered with a status of its own.
+Events = Callable[[Write], Awaitable[bytes]]
 Reply = bytes | Events
 
 JSON = "application/json"
@@ -20,11 +22,24 @@ def event(data: Mapping[str, object]) -> bytes:
     return b"data: " + orjson.dumps(data) + b"\n\n"
 
 
+class EventsResponse(Response):
+    """Events for a framework to send."""
+
+    media_type = EVENTS
+
+    def __init__(self, events: Events) -> None:
+        super().__init__()
+        self._events = events
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_reply(self._events, send)
+
+
 def as_response(reply: Reply) -> Response:
     """Return the reply for a framework to send."""
     if isinstance(reply, bytes):
         return Response(reply, media_type=JSON)
-    return StreamingResponse(reply, media_type=EVENTS)
+    return EventsResponse(reply)
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
@@ -35,9 +50,17 @@ async def send_reply(reply: Reply, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply, "more_body": False})
         return
-    async with contextlib.aclosing(reply):
-        headers = [(b"content-type", f"{EVENTS}; charset=utf-8".encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        async for part in reply:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    begun = False
+
+    async def write(part: bytes) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            headers = [(b"content-type", f"{EVENTS}; charset=utf-8".encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    last = await reply(write)
+    if not begun:
+        await write(b"")
+    await send({"type": "http.response.body", "body": last, "more_body": False})

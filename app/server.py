@@ -11,8 +11,7 @@ from hayhooks import create_app as create_hayhooks  # type: ignore[import-untype
 from limits import parse
 
 from app import problems
-from app.access.door import Door
-from app.access.oidc import OidcSettings, OidcVerifier
+from app.access.door import Door, Verifier
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
 from app.keys import KeyRing
@@ -65,8 +64,11 @@ def create(settings: Settings) -> Guard:
 
 
 def _door(settings: Settings, service: Service, ring: KeyRing | None) -> Door:
-    verifier = None
+    verifier: Verifier | None = None
     if settings.oidc_issuer is not None:
+        # Imported late: 9 MB of cryptography that keys have no use for.
+        from app.access.oidc import OidcSettings, OidcVerifier
+
         verifier = OidcVerifier(
             OidcSettings(
                 issuer=settings.oidc_issuer,

@@ -6,7 +6,7 @@ answer is always the deltas joined.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from haystack import Document, Pipeline
@@ -29,7 +29,11 @@ STAGES: dict[str, Stage] = {
     "llm": "generation",
 }
 
-Event = StreamingChunk | dict[str, Any] | BaseException | None
+Sink = Callable[[str], Awaitable[None]]
+
+
+class _Enough(asyncio.CancelledError):
+    """Nothing more that the model says is wanted: both engines hang up on it when cancelled."""
 
 
 class Asking:
@@ -65,41 +69,44 @@ class Asking:
         draft.last_texts()
         return draft.answer()
 
-    async def stream(
+    async def tell(
         self,
         question: str,
+        sink: Sink,
         *,
         filters: dict[str, Any] | None = None,
         history: Sequence[Turn] = (),
         permit: Permit | None = None,
-    ) -> AsyncGenerator[str | Answer, None]:
-        """Yield the answer's text as it becomes certain, then the Answer.
+    ) -> tuple[list[str], Answer]:
+        """Give the answer's text to `sink` as it becomes certain; return its rest and the Answer.
 
-        Closing the generator hangs up on the model.
+        The rest is what only the end of the reply makes certain: it can go out with the Answer.
+        Raises as `ask`. Cancelling the task hangs up on the model.
         """
         draft = self._draft(question, history, permit)
-        inputs = _inputs(draft.question, checked_filters(filters), permit)
-        events: asyncio.Queue[Event] = asyncio.Queue()
-        task = asyncio.create_task(self._pump(inputs, events))
+
+        async def heard(chunk: StreamingChunk) -> None:
+            for text in draft.heard(chunk.content):
+                await sink(text)
+            if draft.stopped:
+                raise _Enough
+
+        inputs = {
+            **_inputs(draft.question, checked_filters(filters), permit),
+            "llm": {"streaming_callback": heard},
+        }
         try:
-            while not draft.stopped:
-                event = await events.get()
-                if event is None:
-                    break
-                if isinstance(event, BaseException):
-                    raise _translated(event) from event
-                if isinstance(event, StreamingChunk):
-                    for text in draft.heard(event.content):
-                        yield text
-                    continue
-                for component, output in event.items():
-                    draft.saw(component, output)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        for text in draft.last_texts():
-            yield text
-        yield draft.answer()
+            async with contextlib.aclosing(self.pipeline.run_async_generator(inputs)) as outputs:
+                async for partial in outputs:
+                    for component, output in partial.items():
+                        draft.saw(component, output)
+        except PipelineRuntimeError as error:
+            raise _translated(error) from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not draft.stopped or (task is not None and task.cancelling()):
+                raise
+        return draft.last_texts(), draft.answer()
 
     async def close(self) -> None:
         """Close the clients; the next question opens them again."""
@@ -111,21 +118,6 @@ class Asking:
             raise ValueError(msg)
         whole = stand_alone(question.strip(), history)
         return Draft(whole, self.settings, self.collection, permit)
-
-    async def _pump(self, inputs: dict[str, Any], events: asyncio.Queue[Event]) -> None:
-        async def forward(chunk: StreamingChunk) -> None:
-            await events.put(chunk)
-
-        inputs = {**inputs, "llm": {"streaming_callback": forward}}
-        outputs = self.pipeline.run_async_generator(inputs)
-        try:
-            async with contextlib.aclosing(outputs):
-                async for output in outputs:
-                    await events.put(output)
-        except Exception as error:
-            await events.put(error)
-        else:
-            await events.put(None)
 
 
 class Searching:

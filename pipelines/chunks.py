@@ -48,10 +48,19 @@ def chunk_spans(text: str, *, words: int, overlap: int, starts: Sequence[int] = 
 
 def _units(text: str, words: int, starts: Sequence[int]) -> tuple[list[Span], list[int], list[int]]:
     """Return the sentences, their weights in words, and the number of each one's section."""
+    spans = sentence_spans(text)
+    if not starts:
+        # As `_weight` has it, without a call for each.
+        weights = [
+            max(len(text[start:end].split()), (end - start) // CHARACTERS_PER_WORD // 2)
+            for start, end in spans
+        ]
+        if max(weights, default=0) <= words:
+            return spans, weights, [0] * len(spans)
     units: list[Span] = []
-    weights: list[int] = []
+    weights = []
     sections: list[int] = []
-    for span in sentence_spans(text):
+    for span in spans:
         for start, end in _within(text, span, starts) if starts else (span,):
             section = bisect_right(starts, start) if starts else 0
             weight = _weight(text[start:end])

@@ -98,15 +98,15 @@ def wanted_words(
     asked: dict[str, float] = {}
     for text, weight in texts:
         for word in taken_apart(text).words:
-            asked[word] = max(asked.get(word, 0.0), weight)
+            if asked.get(word, 0.0) < weight:
+                asked[word] = weight
     holding = dict.fromkeys(asked, 0)
     for document in documents:
         for word in asked.keys() & taken_apart(document.content or "").words:
             holding[word] += 1
     every = len(documents) + 1
-    return {
-        word: weight * math.log(1 + every / (holding[word] + 0.5)) for word, weight in asked.items()
-    }
+    rarity = [math.log(1 + every / (held + 0.5)) for held in range(every)]
+    return {word: weight * rarity[holding[word]] for word, weight in asked.items()}
 
 
 def cite(quotes: Sequence[Quote]) -> list[Citation]:

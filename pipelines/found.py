@@ -9,7 +9,7 @@ from typing import Any
 from haystack import Document
 
 
-def found(payload: dict[str, Any], score: float) -> Document:
+def found(payload: dict[str, Any], score: float | None) -> Document:
     """Return the document of a point. Raises KeyError for a payload that is none."""
     document = object.__new__(Document)
     vars(document).update(

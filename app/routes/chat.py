@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import orjson
@@ -11,10 +11,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
-from app.failures import to_problem
 from app.problems import Problem, invalid, not_found
 from app.questions import LONGEST, Collections, Turn
-from app.replies import DONE, Events, Reply, as_response, event
+from app.replies import DONE, Reply, as_response, event
+from app.telling import told
 from pipelines.answer import Answer
 
 DEFAULT_MODEL = "stackyard"
@@ -107,9 +107,7 @@ async def chat_reply(answering: Answering, request: ChatRequest) -> Reply:
     if not request.stream:
         return orjson.dumps(head.completion(await answering.ask(asked)))
     usage = request.stream_options is not None and request.stream_options.include_usage
-    stream = answering.stream(asked)
-    first = await anext(stream)  # what fails before the first word gets a real status
-    return _events(head, first, stream, usage=usage)
+    return told(answering, asked, _Shape(head, usage=usage))
 
 
 async def collections_of(
@@ -175,24 +173,23 @@ class Head:
         }
 
 
-async def _events(
-    head: Head, first: str | Answer, rest: AsyncGenerator[str | Answer, None], *, usage: bool
-) -> Events:
-    yield event(head.chunk({"role": "assistant", "content": ""}))
-    item: str | Answer | None = first
-    try:
-        while item is not None:
-            if isinstance(item, str):
-                yield event(head.chunk({"content": item}))
-            else:
-                last = head.chunk({}, "stop")
-                yield event(last | _evidence(item))
-                if usage:
-                    yield event(head.usage(item))
-            item = await anext(rest, None)
-    except Exception as error:
-        # The status is long sent; clients of OpenAI read `error` in a stream.
-        yield event({"error": to_problem(error).document()})
-    finally:
-        await rest.aclose()
-    yield DONE
+class _Shape:
+    """Chunks of one completion; the last one carries the evidence."""
+
+    def __init__(self, head: Head, *, usage: bool) -> None:
+        self._head = head
+        self._usage = usage
+
+    def begun(self) -> bytes:
+        return event(self._head.chunk({"role": "assistant", "content": ""}))
+
+    def text(self, text: str) -> bytes:
+        return event(self._head.chunk({"content": text}))
+
+    def ended(self, answer: Answer) -> bytes:
+        last = event(self._head.chunk({}, "stop") | _evidence(answer))
+        return last + (event(self._head.usage(answer)) if self._usage else b"") + DONE
+
+    def failed(self, problem: Problem) -> bytes:
+        # Clients of OpenAI read `error` in a stream.
+        return event({"error": problem.document()}) + DONE

@@ -1,6 +1,5 @@
 """Questions in our own shape; `/query/run` comes here through Hayhooks."""
 
-from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -9,9 +8,10 @@ from haystack import Document
 from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
-from app.failures import to_problem
+from app.problems import Problem
 from app.questions import LONGEST, Collections, Question, RagBody
-from app.replies import DONE, Events, Reply, as_response, event
+from app.replies import DONE, Reply, as_response, event
+from app.telling import told
 from pipelines.answer import Answer
 
 
@@ -21,25 +21,23 @@ async def query_reply(answering: Answering, question: Question) -> Reply:
     asked = Asked.of(question.text(), collections, question.filters, question.history)
     if not question.stream:
         return (await answering.ask(asked)).model_dump_json().encode()
-    stream = answering.stream(asked)
-    first = await anext(stream)  # what fails before the first word gets a real status
-    return _events(first, stream)
+    return told(answering, asked, _Shape())
 
 
-async def _events(first: str | Answer, rest: AsyncGenerator[str | Answer, None]) -> Events:
-    item: str | Answer | None = first
-    try:
-        while item is not None:
-            if isinstance(item, str):
-                yield event({"delta": item})
-            else:
-                yield event({"answer": item.model_dump(mode="json")})
-            item = await anext(rest, None)
-    except Exception as error:
-        yield event({"problem": to_problem(error).document()})
-    finally:
-        await rest.aclose()
-    yield DONE
+class _Shape:
+    """`delta`s, then the `answer` or a `problem`, then [DONE]."""
+
+    def begun(self) -> bytes:
+        return b""
+
+    def text(self, text: str) -> bytes:
+        return event({"delta": text})
+
+    def ended(self, answer: Answer) -> bytes:
+        return b'data: {"answer":' + answer.model_dump_json().encode() + b"}\n\n" + DONE
+
+    def failed(self, problem: Problem) -> bytes:
+        return event({"problem": problem.document()}) + DONE
 
 
 class Search(BaseModel):

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import orjson
@@ -11,11 +11,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from app.answering import Answering, Asked
-from app.failures import to_problem
 from app.problems import Problem, invalid
 from app.questions import LONGEST, Collections, Turn
-from app.replies import Events, Reply, as_response
+from app.replies import Reply, as_response
 from app.routes.chat import DEFAULT_MODEL, collections_of
+from app.telling import told
 from pipelines.answer import Answer
 
 Shape = dict[str, object]
@@ -107,9 +107,7 @@ async def responses_reply(answering: Answering, request: ResponsesRequest) -> Re
     shape = ResponseShape(request)
     if not request.stream:
         return orjson.dumps(shape.completed(await answering.ask(asked)))
-    stream = answering.stream(asked)
-    first = await anext(stream)  # what fails before the first word gets a real status
-    return _events(shape, first, stream)
+    return told(answering, asked, ResponseEvents(shape))
 
 
 class ResponseShape:
@@ -193,38 +191,38 @@ def annotations(answer: Answer) -> list[Shape]:
     ]
 
 
-async def _events(
-    shape: ResponseShape, first: str | Answer, rest: AsyncGenerator[str | Answer, None]
-) -> Events:
-    count = 0
+class ResponseEvents:
+    """The events of a response, counted."""
 
-    def event(kind: str, **members: object) -> bytes:
-        nonlocal count
-        data = orjson.dumps({"type": kind, "sequence_number": count, **members})
-        count += 1
+    def __init__(self, shape: ResponseShape) -> None:
+        self._shape = shape
+        self._count = 0
+        self._place = {"item_id": shape.item_id, "output_index": 0, "content_index": 0}
+
+    def begun(self) -> bytes:
+        opened = self._shape.item("in_progress", [])
+        return (
+            self._event("response.created", response=self._shape.begun())
+            + self._event("response.in_progress", response=self._shape.begun())
+            + self._event("response.output_item.added", output_index=0, item=opened)
+            + self._event("response.content_part.added", **self._place, part=content("", []))
+        )
+
+    def text(self, text: str) -> bytes:
+        return self._event("response.output_text.delta", **self._place, delta=text, logprobs=[])
+
+    def ended(self, answer: Answer) -> bytes:
+        ending = _ending(self._shape, answer, self._place)
+        return b"".join(self._event(kind, **members) for kind, members in ending)
+
+    def failed(self, problem: Problem) -> bytes:
+        # Clients of OpenAI end at this event.
+        return self._event("response.failed", response=self._shape.failed(problem))
+
+    def _event(self, kind: str, **members: object) -> bytes:
+        data = orjson.dumps({"type": kind, "sequence_number": self._count, **members})
+        self._count += 1
         return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
-
-    place = {"item_id": shape.item_id, "output_index": 0, "content_index": 0}
-    yield event("response.created", response=shape.begun())
-    yield event("response.in_progress", response=shape.begun())
-    opened = shape.item("in_progress", [])
-    yield event("response.output_item.added", output_index=0, item=opened)
-    yield event("response.content_part.added", **place, part=content("", []))
-    item: str | Answer | None = first
-    try:
-        while item is not None:
-            if isinstance(item, str):
-                delta = {"delta": item, "logprobs": []}
-                yield event("response.output_text.delta", **place, **delta)
-            else:
-                for kind, members in _ending(shape, item, place):
-                    yield event(kind, **members)
-            item = await anext(rest, None)
-    except Exception as error:
-        # The status is long sent; clients of OpenAI end at this event.
-        yield event("response.failed", response=shape.failed(to_problem(error)))
-    finally:
-        await rest.aclose()
 
 
 def _ending(shape: ResponseShape, answer: Answer, place: Shape) -> Iterator[tuple[str, Shape]]:

@@ -134,8 +134,8 @@ class Load:
         start = time.perf_counter()
         for number in range(round(rate * seconds)):
             pause = start + number / rate - time.perf_counter()
-            if pause > 0:
-                await asyncio.sleep(pause)
+            # Also when late: else no answer is read, and each request gets a connection of its own.
+            await asyncio.sleep(max(0.0, pause))
             connection = self._idle.pop() if self._idle else await self._open(self._rest)
             connection.send()
 

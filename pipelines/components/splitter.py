@@ -3,13 +3,14 @@
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from hashlib import sha1, sha256
 from itertools import pairwise
 from typing import Any
 
 from haystack import Document, component, default_to_dict
 
 from pipelines.chunks import chunk_spans
+from pipelines.found import found
 from pipelines.passages import PageSlice, Passages
 from pipelines.reading.page import Page
 
@@ -44,7 +45,7 @@ class PageSplitter:
     def run(self, pages: PageSlice) -> dict[str, Passages]:
         """Return the chunks of the pages, in their order."""
         documents = [chunk for page in pages.pages for chunk in self._split(pages, page)]
-        ids = [_point_id(document.id) for document in documents]
+        ids = [point_id(document.id) for document in documents]
         return {"passages": Passages(documents=documents, ids=ids)}
 
     def _split(self, pages: PageSlice, page: Page) -> Iterator[Document]:
@@ -68,12 +69,16 @@ class PageSplitter:
                 meta["headings"] = headings
             if pages.readers is not None:
                 meta["readers"] = list(pages.readers)
-            yield Document(id=digest.hexdigest(), content=content, meta=meta)
+            yield found({"id": digest.hexdigest(), "content": content, "meta": meta}, None)
 
 
-def _point_id(document_id: str) -> str:
-    """Return the id of a chunk's point in Qdrant."""
-    return str(uuid.uuid5(NAMESPACE, document_id))
+def point_id(document_id: str) -> str:
+    """Return the id of a chunk's point in Qdrant: uuid5, without an object on the way."""
+    raw = bytearray(sha1(NAMESPACE.bytes + document_id.encode(), usedforsecurity=False).digest())
+    raw[6] = raw[6] & 0x0F | 0x50
+    raw[8] = raw[8] & 0x3F | 0x80
+    digits = raw.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[str]:
@@ -91,7 +96,10 @@ def _headings(page: Page, starts: Sequence[int], start: int, end: int) -> list[s
 
 def _is_contents(text: str) -> bool:
     """Say whether this is a table of contents: it answers nothing, and is found for everything."""
-    if not any(mark in text for mark in LEADERS):
+    for mark in LEADERS:
+        if mark in text:
+            break
+    else:
         return False
     words = text.split()
     least = max(CONTENTS_LEADERS, CONTENTS_SHARE * len(words))

@@ -75,6 +75,9 @@ class Caller:
         body = await self._reader.readexactly(int(headers["content-length"]))
         return Heard(int(head[0].split()[1]), headers, body)
 
+    def hang_up(self) -> None:
+        self._writer.close()
+
     async def ask(self, method: str, path: str, body: bytes = b"{}") -> Heard:
         self.say(method, path, body)
         return await self.hear()
@@ -105,6 +108,12 @@ def in_a_full_house(visit: Callable[[House, Caller], Awaitable[None]]) -> None:
             opened.close()
 
     asyncio.run(all_of_it())
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not reached():
+            await asyncio.sleep(0.01)
 
 
 async def _when_open(house: House) -> Caller:
@@ -156,6 +165,37 @@ def test_a_long_body_is_turned_away_by_the_guard() -> None:
         heard = await caller.ask("POST", "/rag", b"x" * (LONGEST_BODY + 1))
 
         assert (heard.status, heard.headers["retry-after"]) == (429, "1")
+
+    in_a_full_house(visit)
+
+
+def test_of_a_crowd_that_comes_at_once_one_gets_the_one_place() -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        house.leave.set()
+        await inside.hear()
+        house.leave.clear()
+        crowd = [await Caller.of(house) for _ in range(4)]
+
+        for caller in crowd:
+            caller.say("POST", "/rag")
+        hearing = asyncio.gather(*(caller.hear() for caller in crowd))
+        await until(lambda: house.guard.turned_away == 3)
+        house.leave.set()
+
+        heard = await hearing
+        assert sorted(each.status for each in heard) == [200, 429, 429, 429]
+        assert not any("connection" in each.headers for each in heard)
+
+    in_a_full_house(visit)
+
+
+def test_who_hangs_up_makes_room() -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        inside.hang_up()
+        await until(lambda: not house.metrics.in_flight)
+
+        house.leave.set()
+        assert (await (await Caller.of(house)).ask("POST", "/rag")).status == 200
 
     in_a_full_house(visit)
 

@@ -2,22 +2,34 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from typing import cast
 
+from app.answering import Answering, Asked
 from app.problems import Problem
-from app.routes.responses import ResponseShape, ResponsesRequest, _events
+from app.routes.responses import ResponseEvents, ResponseShape, ResponsesRequest
+from app.telling import told
 from pipelines.answer import Answer
+from pipelines.asking import Sink
 
 
-async def _breaks() -> AsyncGenerator[str | Answer, None]:
-    yield "and more."
-    raise Problem(503, "backend-unavailable", "A back end is not available", stage="generation")
+class _Breaks:
+    async def tell(self, _asked: Asked, sink: Sink) -> tuple[list[str], Answer]:
+        await sink("Text ")
+        await sink("and more.")
+        raise Problem(503, "backend-unavailable", "A back end is not available", stage="generation")
 
 
 def test_a_stream_that_breaks_ends_in_a_failed_response() -> None:
     async def events() -> list[bytes]:
-        shape = ResponseShape(ResponsesRequest(input="What?"))
-        return [part async for part in _events(shape, "Text ", _breaks())]
+        shape = ResponseEvents(ResponseShape(ResponsesRequest(input="What?")))
+        written: list[bytes] = []
+
+        async def write(part: bytes) -> None:
+            written.append(part)
+
+        asked = Asked.of("What?", ["documents"], None, None)
+        last = await told(cast("Answering", _Breaks()), asked, shape)(write)
+        return [*written, last]
 
     *_, said, last = asyncio.run(events())
 

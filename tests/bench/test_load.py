@@ -82,6 +82,22 @@ def test_a_refusal_is_no_whole_answer() -> None:
     assert not any(sample.whole for sample in load.samples)
 
 
+def test_who_is_late_still_reads_answers_and_needs_few_connections() -> None:
+    async def run() -> tuple[Load, int]:
+        async with served(Stub(Delays(chat=0.0))) as url:
+            load = Load(request(url))
+            await load.arrive(rate=1e6, seconds=0.0005)
+            await taken(load, 500)
+            connections = len(load._connections)
+            await load.close()
+            return load, connections
+
+    load, connections = asyncio.run(run())
+
+    assert len(load.samples) == 500
+    assert connections < 100
+
+
 def test_who_hangs_up_in_the_middle_of_a_stream_is_counted() -> None:
     stub = Stub(Delays(chat=5.0))
 

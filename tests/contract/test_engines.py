@@ -36,7 +36,13 @@ def heard(world: World, engine: Engine, *, stream: bool) -> tuple[list[Any], lis
         try:
             if not stream:
                 return await asking.ask(QUESTION, filters=NARROW)
-            return [part async for part in asking.stream(QUESTION, filters=NARROW)]
+            texts: list[str] = []
+
+            async def sink(text: str) -> None:
+                texts.append(text)
+
+            rest, told = await asking.tell(QUESTION, sink, filters=NARROW)
+            return [*texts, *rest, told]
         finally:
             await asking.close()
 

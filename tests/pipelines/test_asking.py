@@ -10,6 +10,7 @@ import pytest
 from haystack.document_stores.types import DuplicatePolicy
 
 from pipelines.answer import Answer
+from pipelines.asking import Sink
 from pipelines.errors import StageError
 from pipelines.filters import FilterRefused
 from pipelines.follow_up import Turn
@@ -36,11 +37,20 @@ def ask(world: World, question: str, *, setup: dict[str, Any] | None = None, **m
     return asyncio.run(once())
 
 
+def into(texts: list[str]) -> Sink:
+    async def sink(text: str) -> None:
+        texts.append(text)
+
+    return sink
+
+
 def parts(world: World, question: str, **setup: Any) -> list[str | Answer]:
     async def all_of_it() -> list[str | Answer]:
         asking = world.asking(**setup)
         try:
-            return [part async for part in asking.stream(question)]
+            texts: list[str] = []
+            rest, answer = await asking.tell(question, into(texts))
+            return [*texts, *rest, answer]
         finally:
             await asking.close()
 
@@ -200,9 +210,14 @@ def test_a_consumer_that_leaves_hangs_up_on_the_model(world: World) -> None:
 
     async def leave_early() -> None:
         asking = world.asking()
-        stream = asking.stream(OIL)
-        assert "Fresh oil every 500 hours.".startswith(str(await anext(stream)))
-        await stream.aclose()
+        texts: list[str] = []
+        telling = asyncio.create_task(asking.tell(OIL, into(texts)))
+        while not texts:
+            await asyncio.sleep(0.01)
+        telling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await telling
+        assert "Fresh oil every 500 hours.".startswith(texts[0])
         await asking.close()
 
     asyncio.run(leave_early())

@@ -34,6 +34,17 @@ def test_sentences_end_at_marks_not_at_abbreviations() -> None:
     ]
 
 
+def test_a_short_word_at_an_end_may_be_an_abbreviation_a_long_one_is_none() -> None:
+    assert texts("No. A of Fig. B. Hold the valve. Ask Dr. Ohm. It is al. Xal. Resp. No") == [
+        "No. A of Fig. B.",
+        "Hold the valve.",
+        "Ask Dr. Ohm.",
+        "It is al. Xal.",
+        "Resp.",
+        "No",
+    ]
+
+
 def test_headings_and_list_items_stand_alone() -> None:
     text = "as said before.\n2.3 Registering as a member\nBefore you decide:\n• read\n• think"
 

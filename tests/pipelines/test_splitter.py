@@ -1,8 +1,10 @@
 """Chunks slice back to their page, know their headings, and keep their ids."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from haystack import Document
+from haystack_integrations.document_stores.qdrant.converters import convert_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +91,13 @@ def test_a_section_begins_a_chunk_and_takes_its_title_along() -> None:
     assert first.meta["headings"] == ["Manual", "Pumps"]
     assert (second.content or "").startswith("Valves\nClose")
     assert second.meta["headings"] == ["Manual", "Valves"]
+
+
+def test_a_points_id_is_the_one_that_qdrant_haystack_gives_its_chunk() -> None:
+    given = PageSlice(document_id="id", name="a.txt", pages=[Page(number=1, text="It runs.")])
+    passages = PageSplitter(WORDS, OVERLAP, "m").run(given)["passages"]
+
+    assert passages.ids == [str(UUID(convert_id(each.id))) for each in passages.documents]
 
 
 def test_an_id_changes_with_all_that_makes_a_chunk_another_one() -> None:
