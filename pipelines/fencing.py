@@ -44,11 +44,11 @@ def fenced(text: str) -> str:
 
 
 def defused(text: str) -> str:
-    """Return the text without what no reader sees, and with a gap in each control sequence."""
+    """Return the text without what no reader sees, and with no control sequence whole."""
     if not text.isascii():
         text = INVISIBLE.sub("", text)
     if "<" in text:
-        text = _ANGLE.sub("< ", text)
+        text = _ANGLE.sub("\u2039", text)
     if "[" in text:
         text = _SQUARE.sub("[ ", text)
     return text
