@@ -54,13 +54,15 @@ bench: .venv/.synced ## The engine against its peers: table, plots, latest.json 
 chaos: .venv/.tested ## Break it on purpose, then look (CHAOS="store-away disk-full --scale 10")
 	@$(RUN) tests.chaos $(CHAOS)
 
-figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos
+figures: bench .venv/.tested ## The long runs: make bench, the stack, which is brought up (STACK=dev), leaks, chaos, fuzz
 	@$(RUN) bench stack --stack $(STACK)
 	@STACKYARD_BUNDLE_FIGURES=bench/results/bundle.json STACKYARD_KILLS=20 \
 	  STACKYARD_KILLS_REPORT=bench/results/bundle-kills.json \
 	  $(RUN) pytest -q tests/stackyard/bundle/test_figures.py tests/stackyard/bundle/test_interrupted.py
 	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
+	@$(RUN) tests.fuzz --inputs 1000000 --json bench/results/fuzz.json
+	@$(RUN) tests.schemas --cases 10000 --json bench/results/schemas.json
 	@$(RUN) tests.soak 100 1000
 
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources

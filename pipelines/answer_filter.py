@@ -19,6 +19,8 @@ LEAK, HELD = 48, 16
 _BLOCK = LEAK // 2
 # An address longer than this is not waited for.
 LONGEST = 2000
+_SCHEMES = frozenset(("h", "ht", "htt", "http", "https", "ftp", "ws", "wss", "w", "ww", "www"))
+_PLAIN = {number: chr(number).lower() if chr(number).isalnum() else None for number in range(128)}
 REMOVED = "[\u2026]"
 
 _ADDRESS = re.compile(
@@ -39,7 +41,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 # The word in progress may be the start of one of the above.
-_MAYBE = re.compile(r"[\[\]<:\\]|//|/$|!$|\b(?:h|ht|htt|https?|ftp|wss?|w|ww|www)$|www\.", re.I)
+_MAYBE = re.compile(r"[\[\]<:\\]|//|/$|!$|\b(?:h|ht|htt|https?|ftp|w|ww|www|wss?)$|www\.", re.I)
 
 
 class AnswerFilter:
@@ -118,11 +120,10 @@ class AnswerFilter:
     def _inert(self, text: str, documents: Iterable[Document]) -> str:
         text = self._word + text
         self._word = ""
-        start = len(text)
-        while start and not text[start - 1].isspace():
-            start -= 1
-        if len(text) - start <= LONGEST and _MAYBE.search(text, start):
-            text, self._word = text[:start], text[start:]
+        last = "" if text[-1:].isspace() else "".join(text.rsplit(None, 1)[-1:])
+        plain = last.isalnum() and last.lower() not in _SCHEMES
+        if not plain and len(last) <= LONGEST and _MAYBE.search(last):
+            text, self._word = text[: len(text) - len(last)], last
         return inert(text, documents)
 
 
@@ -161,6 +162,9 @@ def _addresses(documents: Iterable[Document]) -> set[str]:
 
 
 def _plain(text: str) -> str:
+    """Return letters and digits in lower case; the ASCII way takes a tenth of the time."""
+    if text.isascii():
+        return text.translate(_PLAIN)
     return "".join(filter(str.isalnum, text)).lower()
 
 

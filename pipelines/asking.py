@@ -16,7 +16,7 @@ from haystack.dataclasses import StreamingChunk
 from pipelines.answer import Answer
 from pipelines.draft import Draft
 from pipelines.errors import Stage, stage_error
-from pipelines.fencing import defused
+from pipelines.fencing import defused, system_text
 from pipelines.filters import checked_filters
 from pipelines.follow_up import Turn, stand_alone
 from pipelines.permit import Permit
@@ -43,6 +43,7 @@ class Asking:
         self.pipeline = pipeline
         self.settings = settings
         self.collection = collection
+        self._told = system_text(settings.template)
 
     async def ask(
         self,
@@ -117,7 +118,7 @@ class Asking:
             msg = "question is empty: expected a sentence"
             raise ValueError(msg)
         whole = stand_alone(question.strip(), history)
-        return Draft(whole, self.settings, self.collection, permit)
+        return Draft(whole, self.settings, self.collection, permit, self._told)
 
 
 class Searching:

@@ -42,6 +42,8 @@ class Draft:
     settings: QuerySettings
     collection: str
     permit: Permit | None = None
+    # What the language model is told, where it is known already.
+    told: str | None = None
     # Nothing more that the model says is wanted.
     stopped: bool = False
     _started: float = field(default_factory=time.perf_counter)
@@ -59,7 +61,8 @@ class Draft:
     _filter: AnswerFilter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._filter = AnswerFilter(system_text(self.settings.template))
+        told = system_text(self.settings.template) if self.told is None else self.told
+        self._filter = AnswerFilter(told)
 
     def saw(self, component: str, output: Mapping[str, Any]) -> None:
         """Take in what a component of the pipeline put out."""

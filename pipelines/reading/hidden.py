@@ -32,9 +32,13 @@ _CLASS_OFF = re.compile(r"\.([A-Za-z][\w-]*)\s*\{([^}]*)\}")
 _HTML = re.compile(r"<!--|style|hidden|<font", re.IGNORECASE)
 
 
-def html_hidden(root: etree._Element | None, source: str) -> Hidden:
-    """Return the hidden texts of a parsed page, in its order."""
-    if root is None or not _HTML.search(source):
+def html_hidden(source: str) -> Hidden:
+    """Return the hidden texts of a page, in its order."""
+    if not _HTML.search(source):
+        return ()
+    parser = etree.HTMLParser(encoding="utf-8", no_network=True)
+    root = etree.fromstring(source.encode(), parser)
+    if root is None:
         return ()
     classes = {
         name: rule
@@ -98,9 +102,12 @@ def pdf_hidden(page: raw.FPDF_PAGE, text_page: raw.FPDF_TEXTPAGE) -> Hidden:
     """Return what a page draws so that nobody sees it."""
     count = min(raw.FPDFPage_CountObjects(page), MOST_OBJECTS)
     width, height = raw.FPDF_GetPageWidthF(page), raw.FPDF_GetPageHeightF(page)
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    red, green, blue, alpha = colors = [ctypes.c_uint() for _ in range(4)]
+    left, bottom, right, top = edges = [ctypes.c_float() for _ in range(4)]
     size = ctypes.c_float()
+    # Made once: at every call they would cost more than the call.
+    color_at, edges_at = [*map(ctypes.byref, colors)], [*map(ctypes.byref, edges)]
+    size_at = ctypes.byref(size)
     matrix = raw.FS_MATRIX()
     painted = False  # something that may lie behind or above a text
     odd: list[str] = []
@@ -112,15 +119,15 @@ def pdf_hidden(page: raw.FPDF_PAGE, text_page: raw.FPDF_TEXTPAGE) -> Hidden:
         if kind != raw.FPDF_PAGEOBJ_TEXT:
             painted = True
             continue
-        raw.FPDFPageObj_GetFillColor(each, red, green, blue, alpha)
+        raw.FPDFPageObj_GetFillColor(each, *color_at)
         white = red.value + green.value + blue.value >= 3 * 250 or alpha.value < 8
         unseen = raw.FPDFTextObj_GetTextRenderMode(each) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
-        raw.FPDFTextObj_GetFontSize(each, size)
+        raw.FPDFTextObj_GetFontSize(each, size_at)
         tiny = False
         if size.value <= TINY:
             raw.FPDFPageObj_GetMatrix(each, matrix)
             tiny = size.value * max(abs(matrix.a), abs(matrix.b), abs(matrix.d)) < TINY
-        raw.FPDFPageObj_GetBounds(each, left, bottom, right, top)
+        raw.FPDFPageObj_GetBounds(each, *edges_at)
         off = right.value < 0 or top.value < 0 or left.value > width or bottom.value > height
         if white or unseen or tiny or off:
             text = _pdf_text(each, text_page)

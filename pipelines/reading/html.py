@@ -6,7 +6,7 @@ import trafilatura
 from lxml import etree  # type: ignore[import-untyped]
 
 from pipelines.reading.blocks import text_of
-from pipelines.reading.hidden import Hidden, html_hidden
+from pipelines.reading.hidden import html_hidden
 from pipelines.reading.limits import Limits
 from pipelines.reading.page import Heading, Page, UnreadableDocument, outlined
 from pipelines.reading.text import decode
@@ -21,7 +21,7 @@ def read_html(path: Path, limits: Limits) -> list[Page]:
     text, headings = html_text(source)
     if not text:
         raise UnreadableDocument(kind="no-text", reason="the HTML holds no text")
-    return outlined([Page(number=1, text=text, hidden=_hidden(source))], [headings])
+    return outlined([Page(number=1, text=text, hidden=html_hidden(source))], [headings])
 
 
 def html_text(source: str) -> tuple[str, list[Heading]]:
@@ -48,8 +48,3 @@ def visible_text(source: bytes) -> tuple[str, list[Heading]]:
     """Return all that a browser would show, and the headings in it."""
     root = etree.fromstring(source, etree.HTMLParser(encoding="utf-8", no_network=True))
     return text_of(root) if root is not None else ("", [])
-
-
-def _hidden(source: str) -> Hidden:
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True)
-    return html_hidden(etree.fromstring(source.encode(), parser), source)

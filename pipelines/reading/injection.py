@@ -24,6 +24,7 @@ EXCERPT = 80
 MOST_PLACES = 50  # of one word on one page
 NEAR = 90
 BLOBS = 50
+LONG_WORD, LETTERS = 30, 9
 
 Words = tuple[str, ...]
 
@@ -118,11 +119,13 @@ _UNSEEN = re.compile(
     "(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007f]{2,}"
     "|[\U000e0100-\U000e01ef]{4,}|[\u200b-\u200f\u2060-\u2064\ufeff]{8,}|[\u202d\u202e]"
 )
+_FORMAT = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e01ef]")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,8000}={0,2}(?![A-Za-z0-9+/])")
 _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){30,4000}(?![0-9a-fA-F])")
 _ESCAPES = re.compile(r"(?:\\(?:u00|x)[0-9a-fA-F]{2}){6}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}|\w){12,}%[0-9a-fA-F]{2}\S*")
 _SPACED = re.compile(r"(?:\b\w[ .\-_]){8,}\w\b")
+_OTHER = re.compile("[\u0370-\u04ff]")
 _MIXED = re.compile(r"[a-z][\u0430-\u044f\u0456\u03bf]|[\u0430-\u044f\u0456\u03bf][a-z]")
 _ALIKE = str.maketrans("аеорсухіο", "aeopcyxio")
 _END = re.compile(r"[.!?]\s")
@@ -154,7 +157,7 @@ def _of_page(page: Page) -> Iterator[tuple[str, str]]:
 
 def findings(text: str) -> Iterator[tuple[str, str]]:
     """Yield (kind, place) of what is found in a text."""
-    if not text.isascii() and (unseen := _UNSEEN.search(text)):
+    if not text.isascii() and _FORMAT.search(text) and (unseen := _UNSEEN.search(text)):
         yield "invisible-characters", _shown(unseen[0])
     yield from _plain(text)
     yield from (("encoded-text", each) for each in _decoded(text) if next(_plain(each), None))
@@ -164,8 +167,10 @@ def _plain(text: str) -> Iterator[tuple[str, str]]:
     if text.isascii():
         folded = text.lower()
     else:
-        folded = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
-        if _MIXED.search(folded):
+        if _FORMAT.search(text):
+            text = INVISIBLE.sub("", text)
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        if _OTHER.search(folded) and _MIXED.search(folded):
             folded = folded.translate(_ALIKE)
     for near in NEARS:
         for first in near.first:
@@ -193,6 +198,24 @@ def _sentence(text: str, place: int) -> str:
 
 def _decoded(text: str) -> Iterator[str]:
     """Yield what parts of the text say that are written in a code."""
+    words = text.split()
+    # Codes are long, or letters that stand alone: most pages have neither.
+    if max(map(len, words), default=0) >= LONG_WORD:
+        yield from _unpacked(text)
+    if "&#" in text:
+        yield html.unescape(text)
+    alone = sum(len(word) == 1 for word in words)
+    if (alone >= LETTERS or len(words) < LETTERS) and (spaced := _SPACED.search(text)):
+        yield "".join(" " if len(gap) > 1 else gap for gap in _joined(spaced, text))
+    lower = text.lower()
+    if any(word in lower for word in _ROT13):
+        yield codecs.encode(text, "rot13")
+    if any(word in lower for word in _REVERSED):
+        yield text[::-1]
+
+
+def _unpacked(text: str) -> Iterator[str]:
+    """Yield what long words say: base64, hexadecimal, escapes."""
     for count, match in enumerate(_BLOB.finditer(text)):
         if count >= BLOBS:
             break
@@ -207,8 +230,6 @@ def _decoded(text: str) -> Iterator[str]:
             yield bytes.fromhex(match[0]).decode()
         except ValueError:
             continue
-    if "&#" in text:
-        yield html.unescape(text)
     if "\\u00" in text or "\\x" in text:
         for match in _ESCAPES.finditer(text):
             part = text[match.start() : match.start() + 4000]
@@ -218,13 +239,6 @@ def _decoded(text: str) -> Iterator[str]:
         for match in _PERCENT.finditer(text):
             yield re.sub(r"%([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), match[0])
             break
-    if spaced := _SPACED.search(text):
-        yield "".join(" " if len(gap) > 1 else gap for gap in _joined(spaced, text))
-    lower = text.lower()
-    if any(word in lower for word in _ROT13):
-        yield codecs.encode(text, "rot13")
-    if any(word in lower for word in _REVERSED):
-        yield text[::-1]
 
 
 def _joined(spaced: re.Match[str], text: str) -> Iterator[str]:

@@ -1,7 +1,12 @@
 """A document that speaks to the model: reported, kept from being cited, released by an admin."""
 
-import httpx
+import json
+from pathlib import Path
 
+import httpx
+from typer.testing import CliRunner
+
+from stackyard.cli import app as command
 from tests.app.process import AppProcess
 from tests.integration.conftest import Maker
 
@@ -23,6 +28,29 @@ def test_it_is_reported_in_the_job_and_in_the_list(app: AppProcess) -> None:
     assert [each["kind"] for each in listed["warnings"]] == ["instruction", "prompt-extraction"]
     assert listed["warnings"] == job["warnings"]
     assert listed["quarantined"] is False
+
+
+def test_the_command_tells_holds_back_and_releases(app: AppProcess, tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(
+            command, [*words, "--url", app.url, "--key-file", str(app.keys_file)]
+        )
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    (tmp_path / "gate.txt").write_text(ORDER)
+    (taken,) = json.loads(run("ingest", str(tmp_path / "gate.txt"), "--json"))
+    (listed,) = json.loads(run("quarantine", "list", "--json"))
+    held = run("quarantine", "add", listed["id"])
+    (again,) = json.loads(run("quarantine", "list", "--json"))
+    released = run("quarantine", "release", listed["id"])
+    with app.client() as client:
+        client.delete(f"/v1/documents/{listed['id']}")
+
+    assert taken["warnings"] == ["instruction on page 1", "prompt-extraction on page 1"]
+    assert (listed["warnings"], listed["quarantined"]) == (taken["warnings"], False)
+    assert again["quarantined"] is True
+    assert (held, released) == ("gate.txt is quarantined\n", "gate.txt may be cited\n")
 
 
 def test_in_quarantine_it_is_cited_nowhere_until_an_admin_releases_it(make_app: Maker) -> None:

@@ -245,6 +245,21 @@ def test_html_nested_without_end_is_read_or_refused(tmp_path: Path) -> None:
     assert outcome(tmp_path / "upload", "a.html")
 
 
+def test_html_with_names_that_xml_has_not_is_read(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes(b'<p:b@>Pumps</p:b@> <1x> need <a"b>oil.</p>')
+
+    assert "oil." in read_document(tmp_path / "upload", "a.html").pages[0].text
+
+
+@pytest.mark.parametrize("place", [0x80000000, 0x1000])
+def test_a_zip_whose_list_is_somewhere_else_is_damaged(tmp_path: Path, place: int) -> None:
+    data = bytearray(zipped({"a.txt": b"Oil."}))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 : end + 20] = place.to_bytes(4, "little")
+
+    assert verdict(tmp_path, "a.zip", bytes(data)) == ("damaged", "the ZIP is damaged or cut")
+
+
 def test_a_page_of_900_000_operators_is_cut_off_at_its_time(tmp_path: Path) -> None:
     path = write_operators(tmp_path / "a.pdf", 900_000)
 

@@ -56,7 +56,10 @@ def test_finish_and_usage_are_kept() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("odd", [b"data: {\n\n", b'data: {"error": "x"}\n\n', b"data: []\n\n"])
+@pytest.mark.parametrize(
+    "odd",
+    [b"data: {\n\n", b'data: {"error": "x"}\n\n', b"data: []\n\n", b'data: {"choices": [1]}\n\n'],
+)
 def test_what_is_no_completion_is_refused(odd: bytes) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
         texts(odd)

@@ -85,6 +85,21 @@ def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str) -> None:
     assert "hint: name the file that pipeline.dump() wrote" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "odd"),
+    [
+        ({"components": {"a": 1}}, "components.a"),
+        ({"components": {"a": {"type": "x", "init_parameters": [1]}}}, "components.a"),
+        ({"components": {"a": {"init_parameters": {}}}}, "components.a"),
+        ({"components": {}, "connections": ["a.b"]}, "connections"),
+        ({"components": {}, "connections": [{"receiver": ["a"]}]}, "connections"),
+    ],
+)
+def test_what_no_pipeline_looks_like_is_named(pipeline: Any, odd: str) -> None:
+    with pytest.raises(Trouble, match=f"^{odd} of the file is not as"):
+        migrate(pipeline)
+
+
 def test_the_command_writes_the_file_and_tells_on_stderr(tmp_path: Path) -> None:
     out = tmp_path / "new.yaml"
 
