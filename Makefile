@@ -65,6 +65,9 @@ figures: bench .venv/.tested ## The long runs: make bench, the stack, which is b
 	@$(RUN) tests.schemas --cases 10000 --json bench/results/schemas.json
 	@$(RUN) tests.soak 100 1000
 
+audit: .venv/.synced ## Known holes in what is locked, by a given export of OSV, offline (OSV="PyPI.zip Go.zip")
+	@$(RUN) tools.audit $(OSV)
+
 eks-packages: .venv/.synced ## What stacks of kind eks need besides: 121 MB of typed AWS resources
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group eks
 
@@ -78,4 +81,4 @@ s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e long fix bench chaos figures
+.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e long fix bench chaos figures audit

@@ -74,8 +74,8 @@ class Generations:
         self.lock = threading.RLock()
         self._default = settings.collection
         self._url = settings.qdrant_url
-        key = read_secret(settings.qdrant_api_key_file)
-        self._headers = {"api-key": key} if key else {}
+        self._reading = _headers(settings.qdrant_reading_key_file)
+        self._writing = _headers(settings.qdrant_api_key_file)
         self._aliases: dict[str, str] | None = None
 
     @property
@@ -177,9 +177,10 @@ class Generations:
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Shape:
         """Return the result. Raises LookupError for 404, StageError for what else fails."""
+        headers = self._reading if method == "GET" else self._writing
         try:
             with httpx.Client(
-                headers=self._headers, timeout=SECONDS, verify=self._certificates
+                headers=headers, timeout=SECONDS, verify=self._certificates
             ) as client:
                 response = client.request(method, f"{self._url}{path}", json=body)
         except httpx.HTTPError as error:
@@ -194,6 +195,11 @@ class Generations:
         except (KeyError, TypeError, ValueError) as error:
             raise StageError(STAGE, Failure("answer")) from error
         return result if isinstance(result, dict) else {}
+
+
+def _headers(key_file: Path | None) -> dict[str, str]:
+    key = read_secret(key_file)
+    return {"api-key": key} if key else {}
 
 
 def _alias(collection: str) -> str:

@@ -10,10 +10,14 @@ from pipelines.settings import Endpoint, IndexingSettings, QuerySettings, StoreS
 from pipelines.site import Site
 
 
-def store_settings(settings: Settings, model: EmbeddingModel) -> StoreSettings:
+def store_settings(
+    settings: Settings, model: EmbeddingModel, *, reading: bool = False
+) -> StoreSettings:
+    """Return where the vectors are; `reading`: with the key that cannot change them."""
+    file = settings.qdrant_reading_key_file if reading else settings.qdrant_api_key_file
     return StoreSettings(
         url=settings.qdrant_url,
-        api_key=haystack_secret(settings.qdrant_api_key_file),
+        api_key=haystack_secret(file),
         shards=settings.qdrant_shards,
         copies=settings.qdrant_copies,
         dimension=model.dimension,

@@ -59,7 +59,9 @@ def run(settings: Settings, opened: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        # Else whoever calls could choose the address that rates and the audit log go by.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         h11_max_incomplete_event_size=64 * 2**10,

@@ -209,7 +209,7 @@ def _of_replica(audit: Audit, value: float) -> dict[tuple[tuple[str, str], ...],
 
 def _backends(settings: Settings) -> list[Backend]:
     nim = ("/health/ready", "/models")
-    qdrant_key = read_secret(settings.qdrant_api_key_file)
+    qdrant_key = read_secret(settings.qdrant_reading_key_file)
     return [
         Backend(
             "llm",

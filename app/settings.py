@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
 
     qdrant_url: str
     qdrant_api_key_file: Path | None = None
+    # what questions go with, where Qdrant has a key that only reads. Unset: the same
+    qdrant_read_api_key_file: Path | None = None
     # of a collection that is made from now on
     qdrant_shards: int = Field(default=1, ge=1)
     qdrant_copies: int = Field(default=1, ge=1)
@@ -78,6 +81,8 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(default=None, gt=0)
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
+    # whose X-Forwarded-For and -Proto are believed: nobody's
+    trusted_proxies: list[str] = []
     audit_questions: bool = False
     oidc_issuer: str | None = None
     oidc_audience: list[str] = []
@@ -149,6 +154,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "qdrant_api_key_file",
+        "qdrant_read_api_key_file",
         "llm_api_key_file",
         "embedding_api_key_file",
         "next_embedding_api_key_file",
@@ -164,6 +170,17 @@ class Settings(BaseSettings):
         if value is not None and not value.is_file():
             message = f"is {str(value)!r}, which is not a file"
             raise ValueError(message)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_ranges(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                message = f"has {each!r}: {error}"
+                raise ValueError(message) from None
         return value
 
     @field_validator("site_dir")
@@ -223,6 +240,10 @@ class Settings(BaseSettings):
             message = f"{lacking[0]}: is not set; it belongs to the others of the next model"
             raise ValueError(message)
         return self
+
+    @property
+    def qdrant_reading_key_file(self) -> Path | None:
+        return self.qdrant_read_api_key_file or self.qdrant_api_key_file
 
     @property
     def max_upload_bytes(self) -> int:

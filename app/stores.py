@@ -29,10 +29,12 @@ class Stores:
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: dict[str, QdrantDocumentStore] = {}
+        # the same collections, by the key that only reads
+        self._asked: dict[str, QdrantDocumentStore] = {}
         self._live: dict[str, Generation] = {}
 
     def open(self, collections: Sequence[str]) -> tuple[list[QdrantDocumentStore], EmbeddingModel]:
-        """Return the stores that answer and the model of their vectors.
+        """Return the stores that answer, to be read only, and the model of their vectors.
 
         Raises StageError where Qdrant is not there.
         """
@@ -46,8 +48,25 @@ class Stores:
             for collection in collections:
                 live = self._live.get(collection) or self.generations.live(collection)
                 self._live[collection] = live
-                stores.append(self.open_generation(live))
+                stores.append(self._open_to_ask(live))
             return stores, live.model
+
+    def _open_to_ask(self, generation: Generation) -> QdrantDocumentStore:
+        # It may have to be made first, which the key that only reads cannot do.
+        made = self.open_generation(generation)
+        with self._lock:
+            name = generation.physical
+            if name not in self._asked:
+                self._asked[name] = self._reader(generation) or made
+            return self._asked[name]
+
+    def _reader(self, generation: Generation) -> QdrantDocumentStore | None:
+        if self._settings.qdrant_read_api_key_file is None:
+            return None
+        settings = store_settings(self._settings, generation.model, reading=True)
+        store = build_document_store(settings, generation.physical, indexed=False)
+        prepare_document_store(store, patience=PATIENCE)
+        return store
 
     def open_generation(self, generation: Generation) -> QdrantDocumentStore:
         """Return the store of these vectors, live or not."""
@@ -62,11 +81,11 @@ class Stores:
             return self._opened[name]
 
     def opened(self, collection: str) -> QdrantDocumentStore | None:
-        """Return the store if it is open, from any thread and without waiting."""
+        """Return the store that answers if it is open, from any thread and without waiting."""
         if self._vectors() != self._seen:
             return None
         live = self._live.get(collection)
-        return None if live is None else self._opened.get(live.physical)
+        return None if live is None else self._asked.get(live.physical)
 
     def forget(self, collection: str) -> None:
         """Open it anew next time: Qdrant may come back empty, without the collection."""
@@ -77,6 +96,7 @@ class Stores:
         """Open these vectors anew next time."""
         with self._lock:
             self._opened.pop(generation.physical, None)
+            self._asked.pop(generation.physical, None)
 
     def look_again(self) -> None:
         """Look anew at what answers: it has changed."""

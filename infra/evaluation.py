@@ -25,9 +25,14 @@ PROJECT = "stackyard"
 OUTPUTS: dict[str, dict[str, Any]] = {
     "pulumi-python:dynamic/stackyard:KindCluster": {"kubeconfig": "apiVersion: v1 # made by kind"},
     "pulumi-python:dynamic/stackyard:GeneratedSecret": {"value": "generated-value"},
+    "pulumi-python:dynamic/stackyard:GeneratedCertificate": {"key": "generated-key"},
 }
 # not secret
 PLAIN_OUTPUTS: dict[str, dict[str, Any]] = {
+    "pulumi-python:dynamic/stackyard:GeneratedCertificate": {
+        "ca": "generated-ca",
+        "certificate": "generated-certificate",
+    },
     "aws:eks/cluster:Cluster": {
         "endpoint": "https://eks.example.com",
         "certificateAuthority": {"data": "Q0E="},

@@ -7,17 +7,26 @@ import pulumi_kubernetes as k8s
 
 from infra.catalog import Catalog, digest_of
 from infra.clusters.cluster import Cluster
+from infra.schema import AppSettings
+from infra.schema.edge_choices import app_scheme, behind_proxy
 
 
 def service_url(
-    cluster: Cluster, service: k8s.core.v1.Service, port: int
+    cluster: Cluster, app: AppSettings, service: k8s.core.v1.Service, port: int
 ) -> pulumi.Output[str] | str:
-    """Return the address that users call: the cluster's own word, or the Service's."""
-    if cluster.url is not None:
-        return cluster.url
+    """Return the address that users call: the cluster's own word, the door's, or the Service's."""
+    scheme = app_scheme(app)
+    if app.url is not None:
+        return app.url
+    if cluster.url is not None:  # its scheme is the app's
+        return f"{scheme}://{cluster.url.partition('://')[2]}"
+    if behind_proxy(app):
+        return f"https://{app.edge.host}"
     if cluster.expose == "LoadBalancer":
-        return service.status.apply(lambda status: f"http://{_balanced(status)}:{port}")
-    return service.metadata.apply(lambda meta: f"http://{meta.name}.{meta.namespace}.svc:{port}")
+        return service.status.apply(lambda status: f"{scheme}://{_balanced(status)}:{port}")
+    return service.metadata.apply(
+        lambda meta: f"{scheme}://{meta.name}.{meta.namespace}.svc:{port}"
+    )
 
 
 def inventory(

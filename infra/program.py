@@ -9,6 +9,8 @@ from infra.clusters.aws_place import eks_registry
 from infra.components import backups, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs
+from infra.components.certificate import Certificate, CertificateArgs
+from infra.components.front_door import FrontDoor, FrontDoorArgs, callers
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator_values import target_of
 from infra.components.model_import import import_name
@@ -36,9 +38,10 @@ from infra.nim_ground import NimGround
 from infra.reach import allow_list
 from infra.registry import Registry
 from infra.schema import Settings
+from infra.schema.edge_choices import app_scheme, behind_proxy, certificate_hosts, public_hosts
 from infra.schema.gpu_choices import nim_operator_mode
 from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
-from infra.settings import load_ca, load_lock, load_secrets, load_settings
+from infra.settings import load_file, load_lock, load_secrets, load_settings
 
 
 def deploy(*, listing: bool = False) -> None:
@@ -64,7 +67,11 @@ def deploy(*, listing: bool = False) -> None:
     )
     cluster = build_cluster(settings, catalog, machine)
     given = Given(
-        settings, secrets, lock, load_ca(settings), sealed=settings.airgapped and not listing
+        settings,
+        secrets,
+        lock,
+        load_file(settings.registry.ca),
+        sealed=settings.airgapped and not listing,
     )
     Stack(Ground(given, catalog, cluster)).deploy()
 
@@ -111,6 +118,9 @@ class Stack:
             self.opts,
         )
         api_keys = self.secrets.get("appApiKeys") or GeneratedSecret("rag-key", "API key").value
+        certificate = self._certificate(scope)
+        end_here = app_scheme(self.settings.app) == "https"
+        own = certificate.secret if certificate is not None and end_here else None
         app = RagApp(
             "rag",
             RagAppArgs(
@@ -121,12 +131,14 @@ class Stack:
                 models=models,
                 qdrant_url=store.url,
                 qdrant_api_key=store.api_key,
+                qdrant_read_api_key=store.read_only_api_key,
                 shards=store_shards(self.settings),
                 copies=store_copies(self.settings),
                 api_keys=api_keys,
                 expose=self.cluster.expose,
                 node_port=self.cluster.node_port,
                 load_balancer=self.cluster.load_balancer,
+                certificate=own,
             ),
             self.opts,
         )
@@ -166,8 +178,9 @@ class Stack:
             ],
             registry=registry_peer(self.cluster.registry.host, reach),
             reach=reach,
+            callers=self._front_door(scope, served, certificate),
         )
-        table += self._backups(scope, served, api_keys)
+        table += self._backups(scope, served, api_keys, own)
         scopes = [scope, self.servers] if self.servers else [scope]
         if self.settings.qdrant.nodes > 1:
             node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
@@ -177,14 +190,59 @@ class Stack:
         if self.settings.policy.admission != "off":
             AdmissionPolicies("admission", scopes, self.settings.policy.admission, self.opts)
 
-        pulumi.export("url", service_url(self.cluster, app.service, rag_app.PORT))
+        pulumi.export(
+            "url", service_url(self.cluster, self.settings.app, app.service, rag_app.PORT)
+        )
+        if certificate is not None and certificate.ca is not None:
+            pulumi.export("ca", certificate.ca)
         pulumi.export("apiKey", pulumi.Output.secret(api_keys.apply(lambda k: keys_in(k)[0])))
         if self.cluster.kubeconfig is not None:
             pulumi.export("kubeconfig", pulumi.Output.secret(self.cluster.kubeconfig))
         local = self.settings.cluster.kind == "local"
         pulumi.export("inventory", inventory(self.ground.images, self.catalog, with_machine=local))
 
-    def _backups(self, scope: Scope, app: Workload, api_keys: pulumi.Output[str]) -> list[Edge]:
+    def _certificate(self, scope: Scope) -> Certificate | None:
+        """Make or name the certificate that callers see; None where nobody of ours ends TLS."""
+        settings = self.settings.app.tls
+        if settings.mode == "none":
+            return None
+        signed_here = settings.mode == "selfSigned"
+        hosts = (
+            certificate_hosts(self.settings, "rag", scope.name)
+            if signed_here
+            else public_hosts(self.settings.app)
+        )
+        args = CertificateArgs(
+            scope=scope, settings=settings, hosts=hosts, ca=load_file(settings.ca)
+        )
+        return Certificate("rag-tls", args, self.opts)
+
+    def _front_door(
+        self, scope: Scope, app: Workload, certificate: Certificate | None
+    ) -> list[Edge]:
+        """Make the way through the site's own proxy; return who may call the app then."""
+        settings = self.settings.app
+        if not behind_proxy(settings):
+            return []
+        ended = certificate is not None and not settings.edge.passthrough
+        args = FrontDoorArgs(
+            scope=scope,
+            settings=settings.edge,
+            gateway=settings.expose == "Gateway",
+            service=app.name,
+            port=app.port,
+            certificate=certificate.secret if certificate is not None and ended else None,
+        )
+        FrontDoor("rag-door", args, self.opts)
+        return callers(settings.edge, app)
+
+    def _backups(
+        self,
+        scope: Scope,
+        app: Workload,
+        api_keys: pulumi.Output[str],
+        certificate: pulumi.Output[str] | None,
+    ) -> list[Edge]:
         """Make the backups by the clock; return the ways that they need."""
         settings = self.settings.backup
         if settings.schedule is None:
@@ -195,6 +253,7 @@ class Stack:
             settings=settings,
             schedule=settings.schedule,
             api_keys=api_keys,
+            certificate=certificate,
         )
         Backups("backup", args, self.opts)
         source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)

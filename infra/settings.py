@@ -71,9 +71,8 @@ def load_lock(settings: Settings) -> Lock:
     return _lock_of(settings)[0]
 
 
-def load_ca(settings: Settings) -> str | None:
-    """Return the text of the private authorities, None where the stack names none."""
-    path = settings.registry.ca
+def load_file(path: str | None) -> str | None:
+    """Return the text of a file that the stack names, None where it names none."""
     return None if path is None else Path(path).expanduser().read_text()
 
 

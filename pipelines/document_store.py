@@ -17,8 +17,13 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 
 
-def build_document_store(settings: StoreSettings, collection: str) -> QdrantDocumentStore:
-    """Return the store of a collection; nothing is sent before its first use."""
+def build_document_store(
+    settings: StoreSettings, collection: str, *, indexed: bool = True
+) -> QdrantDocumentStore:
+    """Return the store of a collection; nothing is sent before its first use.
+
+    `indexed`: whether that use makes the indexes of its payload, which only a key that writes can.
+    """
     in_memory = settings.url == ":memory:"
     return QdrantDocumentStore(
         location=":memory:" if in_memory else None,
@@ -33,7 +38,7 @@ def build_document_store(settings: StoreSettings, collection: str) -> QdrantDocu
         timeout=settings.timeout,
         shard_number=settings.shards,
         replication_factor=settings.copies,
-        payload_fields_to_index=PAYLOAD_INDEXES,
+        payload_fields_to_index=PAYLOAD_INDEXES if indexed else None,
         client_kwargs={"check_compatibility": False},
     )
 
@@ -68,4 +73,4 @@ def _set_up(store: QdrantDocumentStore) -> None:
         warnings.filterwarnings("ignore", message="Payload indexes have no effect")
         store.count_documents()
         # Creation may have stopped between the collection and its indexes; this is idempotent.
-        store._create_payload_index(store.index, PAYLOAD_INDEXES)
+        store._create_payload_index(store.index, store.payload_fields_to_index)

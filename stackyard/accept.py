@@ -8,6 +8,7 @@ import argparse
 import io
 import json
 import os
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from stackyard.client import Service
+from stackyard.connection import pinned
 from stackyard.errors import NotThere, ServiceError, Trouble, explain
 from stackyard.journey import NEEDED, OTHERS, PAGES, QUESTIONS, Question
 from stackyard.pdf import write_pdf
@@ -145,7 +147,7 @@ class Journey:
         if self.service.key is None:
             step.said = "the service is open to anybody who reaches it: no key was given"
             return
-        with Service(self.service.url, None) as stranger:
+        with Service(self.service.url, None, trust=self.service.trust) as stranger:
             try:
                 stranger.documents()
             except ServiceError as error:
@@ -251,10 +253,11 @@ def run(
     stack: str,
     inventory: list[Json] | None,
     tell: Callable[[str], None],
+    trust: ssl.SSLContext | None = None,
 ) -> Report:
     """Perform the journey and return its report; a failure is in the report, not an exception."""
     report = Report(url, stack, datetime.now(UTC).isoformat(timespec="seconds"), inventory)
-    with Service(url, key) as service:
+    with Service(url, key, trust=trust) as service:
         return Journey(service, report, tell).run()
 
 
@@ -263,6 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stackyard.accept", description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--key-file", type=Path)
+    parser.add_argument("--pin", type=Path, help="the one certificate that the service may show")
     parser.add_argument("--inventory", type=Path, help="a JSON list of {name, reference, digest}")
     parser.add_argument("--stack", default="")
     chosen = parser.parse_args(arguments)
@@ -272,6 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
         stack=chosen.stack,
         inventory=json.loads(chosen.inventory.read_text()) if chosen.inventory else None,
         tell=lambda text: print(text, file=sys.stderr, flush=True),
+        trust=pinned(chosen.pin.read_text()) if chosen.pin else None,
     )
     print(json.dumps(report.as_json()), flush=True)
     return 0 if report.passed else 1

@@ -82,6 +82,7 @@ for verb in (
     doctor.doctor,
     shell.url,
     shell.key,
+    shell.ca,
     shell.env,
     shell.tools,
 ):

@@ -1,5 +1,6 @@
 """One connection to a service: its address, its key, and what its refusals mean."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -16,13 +17,25 @@ ASK_SECONDS = 180.0  # the first answer on two busy cores; the service has limit
 class Connection:
     """Sends requests of one key to one address."""
 
-    def __init__(self, url: str, key: str | None, *, timeout: float = ASK_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        timeout: float = ASK_SECONDS,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self.key = key
+        self.trust = trust
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # trust_env off: a proxy of the company's must not be asked for 127.0.0.1
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, trust_env=not _is_here(self.url)
+            base_url=self.url,
+            headers=headers,
+            timeout=timeout,
+            trust_env=not _is_here(self.url),
+            verify=True if trust is None else trust,
         )
 
     def __enter__(self) -> Self:
@@ -83,6 +96,25 @@ class Connection:
                 yield response
         except httpx.ConnectError as error:
             raise NotThere(self.url, str(error)) from None
+
+
+def trusting(authorities: str) -> ssl.SSLContext:
+    """Return what trusts these authorities (PEM) and no others. Raises ValueError for none."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=authorities)
+    if not context.cert_store_stats()["x509"]:
+        message = "there is no certificate in it"
+        raise ValueError(message)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def pinned(certificate: str) -> ssl.SSLContext:
+    """Return what trusts the first certificate of a PEM, whatever its names, and nothing else."""
+    first, end, _ = certificate.partition("-----END CERTIFICATE-----")
+    context = trusting(f"{first}{end}\n")
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _is_here(url: str) -> bool:

@@ -109,7 +109,10 @@ def manifests(
     metadata: Json = {"name": NAME, "namespace": stack.app_namespace, "labels": LABELS}
     here = Path(__file__).parent
     files = {name: (here / name).read_text() for name in MODULES}
-    arguments = ["--url", f"http://{APP}:{port['port']}", "--stack", stack.name]
+    certificate = _certificate(pod)
+    scheme = "https" if certificate else "http"
+    arguments = ["--url", f"{scheme}://{APP}:{port['port']}", "--stack", stack.name]
+    arguments += ["--pin", "/accept/tls.crt"] if certificate else []
     arguments += ["--inventory", "/accept/inventory.json"]
     arguments += ["--key-file", "/accept/key"] if key else []
     container = {
@@ -140,6 +143,9 @@ def manifests(
         },
         {"secret": {"name": NAME, "items": [{"key": "key", "path": "key"}], "optional": True}},
     ]
+    if certificate:
+        shown = [{"key": "tls.crt", "path": "tls.crt"}]
+        sources.append({"secret": {"name": certificate, "items": shown}})
     spec: Json = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -183,6 +189,13 @@ def manifests(
             },
         )
     return objects
+
+
+def _certificate(pod: Json) -> str | None:
+    """Return the Secret of the certificate that the app serves, None where it speaks plain HTTP."""
+    volumes = {each["name"]: each for each in pod.get("volumes", [])}
+    found = volumes.get("tls", {}).get("secret", {}).get("secretName")
+    return str(found) if found else None
 
 
 def _policies(metadata: Json, app_selector: Json, port: object) -> list[Json]:

@@ -90,6 +90,8 @@ def _cell(value: object) -> str:
 def curl(target: Target, question: str, *, show_key: bool) -> str:
     """Return a line that anyone can paste into a shell; the key is fetched when it runs."""
     parts = [f"curl -s {target.url}/query/run"]
+    if target.ca is not None:
+        parts.append(f"--cacert <({ourselves()} ca{target.options})")
     if target.key is not None:
         key = target.key if show_key else f"$({ourselves()} key{target.options})"
         parts.append(f'-H "Authorization: Bearer {key}"')

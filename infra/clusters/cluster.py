@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.registry import Registry
-from infra.schema import Exposure
+from infra.schema import ServiceType
 from infra.schema.cluster import Toleration
 
 
@@ -26,7 +26,7 @@ class Cluster:
     provider: k8s.Provider
     storage_class: pulumi.Input[str] | None  # None: the cluster's default
     registry: Registry
-    expose: Exposure
+    expose: ServiceType
     node_port: int | None
     url: str | None  # None: read from the app's Service
     kubeconfig: pulumi.Output[str] | None  # only where we made the cluster

@@ -8,6 +8,7 @@ from infra.clusters.kind_config import APP_NODE_PORT
 from infra.machine import Machine
 from infra.registry import Registry
 from infra.schema import Settings
+from infra.schema.edge_choices import service_type
 
 
 def build_existing_cluster(settings: Settings, _catalog: Catalog, _machine: Machine) -> Cluster:
@@ -16,7 +17,7 @@ def build_existing_cluster(settings: Settings, _catalog: Catalog, _machine: Mach
     if registry.host is None or cluster.context is None:
         message = "an existing cluster needs registry.host and cluster.context"
         raise ValueError(message)
-    expose = app.expose or "ClusterIP"
+    expose = service_type(app)
     return Cluster(
         # by path: credentials in it may be renewed by others, and none gets into the state
         provider=k8s.Provider(

@@ -13,7 +13,7 @@ from infra.labels import labels
 from infra.schema import BackupSettings
 
 NAME = "backup"
-FOLDER, KEYS = "/backups", "/etc/rag"
+FOLDER, KEYS, TLS = "/backups", "/etc/rag", "/etc/rag-tls"
 RESOURCES = Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 HOURS = 6  # as long as the app gives one
 core = k8s.core.v1
@@ -28,6 +28,7 @@ class BackupsArgs:
     settings: BackupSettings
     schedule: str
     api_keys: pulumi.Output[str]
+    certificate: pulumi.Output[str] | None = None  # the Secret of the app's, where it ends TLS
 
 
 class Backups(pulumi.ComponentResource):
@@ -59,6 +60,10 @@ class Backups(pulumi.ComponentResource):
             string_data={"key": args.api_keys},
             opts=child,
         )
+        scheme = "http" if args.certificate is None else "https"
+        # the one certificate itself: which names it has is the site's business
+        pinned = [] if args.certificate is None else ["--pin", f"{TLS}/tls.crt"]
+        shown = [] if args.certificate is None else [_without_key(args.certificate)]
         pod = pod_spec(
             scope,
             account=account.metadata.name,
@@ -70,16 +75,18 @@ class Backups(pulumi.ComponentResource):
                     image_pull_policy="IfNotPresent",
                     command=["python3", "-m", "app.backup.keeping"],
                     args=[
-                        f"http://rag.{scope.name}.svc:{rag_app.PORT}",
+                        f"{scheme}://rag.{scope.name}.svc:{rag_app.PORT}",
                         *("--key-file", f"{KEYS}/key"),
                         *("--folder", FOLDER),
                         *("--keep", str(args.settings.keep)),
+                        *pinned,
                     ],
                     resources=RESOURCES.args(),
                     security_context=restricted(),
                     volume_mounts=[
                         mount("data", FOLDER),
                         mount("key", KEYS, read_only=True),
+                        *([mount("tls", TLS, read_only=True)] if shown else []),
                         mount("tmp", "/tmp"),
                     ],
                 )
@@ -87,6 +94,7 @@ class Backups(pulumi.ComponentResource):
             volumes=[
                 claim_volume("data", volume.metadata.name),
                 secret_volume("key", secret.metadata.name),
+                *shown,
             ],
         )
         k8s.batch.v1.CronJob(
@@ -112,3 +120,10 @@ class Backups(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({})
+
+
+def _without_key(secret: pulumi.Output[str]) -> k8s.core.v1.VolumeArgs:
+    """Return a volume of a certificate alone; its key stays with the app."""
+    items = [core.KeyToPathArgs(key="tls.crt", path="tls.crt")]
+    source = core.SecretVolumeSourceArgs(secret_name=secret, items=items, default_mode=0o440)
+    return core.VolumeArgs(name="tls", secret=source)

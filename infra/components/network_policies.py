@@ -88,13 +88,15 @@ def edges(
     imports: Iterable[Workload] = (),
     registry: Outside | None = None,
     reach: Sequence[str] = ANYWHERE,
+    callers: Sequence[Edge] = (),
 ) -> list[Edge]:
     """Return the table: callers to the app, the app to Qdrant and each model, downloads out.
 
     `reach` is where a host name may lead to: a sealed stack has ranges of addresses for it.
+    `callers` are those that may call the app; without any it is everybody.
     """
     table = [
-        Edge(source=Outside(name="callers"), target=app, port=app.port),
+        *(callers or [Edge(source=Outside(name="callers"), target=app, port=app.port)]),
         Edge(source=app, target=qdrant, port=qdrant.port),
     ]
     for endpoint in models:

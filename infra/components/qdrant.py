@@ -24,7 +24,7 @@ from infra.labels import labels, selector
 
 PORT, PEER_PORT = 6333, 6335
 OFFICIAL_USER = 1000  # of the unprivileged image
-STORAGE, CONFIG, KEY = "/qdrant/storage", "/qdrant/config/local.yaml", "/etc/qdrant/api-key"
+STORAGE, CONFIG, KEYS = "/qdrant/storage", "/qdrant/config/local.yaml", "/etc/qdrant"
 # The first node founds the cluster, the others join it; a node that comes back finds its place in
 # its storage. The image's own entry point, with what it knows no environment variable for.
 START = """me=http://$HOSTNAME.{service}:{port}
@@ -47,10 +47,14 @@ class QdrantArgs:
 
 
 class Qdrant(pulumi.ComponentResource):
-    """One Qdrant, of one node or several; `url` and `api_key` are how clients reach it."""
+    """One Qdrant, of one node or several; `url` and a key are how clients reach it.
+
+    `api_key` writes; with `read_only_api_key` questions are asked.
+    """
 
     url: str
     api_key: pulumi.Output[str]
+    read_only_api_key: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: QdrantArgs, opts: pulumi.ResourceOptions | None = None
@@ -60,14 +64,21 @@ class Qdrant(pulumi.ComponentResource):
         scope = args.scope
         self.url = f"http://{name}.{scope.name}.svc:{PORT}"
         self.api_key = GeneratedSecret(f"{name}-key", "Qdrant's API key", child).value
+        self.read_only_api_key = GeneratedSecret(
+            f"{name}-read-key", "Qdrant's read-only API key", child
+        ).value
+        both = pulumi.Output.all(self.api_key, self.read_only_api_key)
         key = core.Secret(
             f"{name}-secret",
             metadata=scope.unnamed(name, "vector-store"),
             string_data={
                 "api-key": self.api_key,
+                "read-only-api-key": self.read_only_api_key,
                 # Qdrant reads keys from its configuration or the environment, never from a key file
-                "local.yaml": self.api_key.apply(
-                    lambda value: json.dumps({"service": {"api_key": value}})
+                "local.yaml": both.apply(
+                    lambda keys: json.dumps(
+                        {"service": {"api_key": keys[0], "read_only_api_key": keys[1]}}
+                    )
                 ),
             },
             opts=child,
@@ -194,9 +205,10 @@ def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
         environment = {
             "QDRANT_EDGE_DIR": STORAGE,
             "QDRANT_EDGE_PORT": str(PORT),
-            "QDRANT_EDGE_API_KEY_FILE": KEY,
+            "QDRANT_EDGE_API_KEY_FILE": f"{KEYS}/api-key",
+            "QDRANT_EDGE_READ_ONLY_API_KEY_FILE": f"{KEYS}/read-only-api-key",
         }
-        mounts = [mount("key", "/etc/qdrant", read_only=True)]
+        mounts = [mount("key", KEYS, read_only=True)]
     command = None
     if args.nodes > 1:
         environment["QDRANT__CLUSTER__ENABLED"] = "true"

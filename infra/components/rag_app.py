@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -22,10 +22,10 @@ from infra.components.site import SITE, site_config
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.models.endpoint import ModelEndpoint
-from infra.schema import AccessSettings, AppSettings, Exposure
+from infra.schema import AccessSettings, AppSettings, ServiceType
 
 PORT = 1416
-DATA, KEYS = "/data", "/etc/rag"
+DATA, KEYS, TLS = "/data", "/etc/rag", "/etc/rag-tls"
 # a conversion may take 2 GiB in a process of its own
 RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
 # Each node must have heard that a pod is to go before it stops taking requests.
@@ -33,6 +33,7 @@ LEAVE_SECONDS, DRAIN_SECONDS, STOP_SECONDS = 8, 60, 22
 # Ready when it answers at all: one that misses a model must still say so to its callers, by a 503
 # with the reason and by /readyz, instead of vanishing from its Service.
 PROBES = Probes(live="/healthz", ready="/healthz", startup_seconds=240)
+OVER_TLS = replace(PROBES, scheme="HTTPS")  # kubelet does not look at the certificate
 core = k8s.core.v1
 
 
@@ -45,12 +46,14 @@ class RagAppArgs:
     models: dict[str, ModelEndpoint]
     qdrant_url: str
     qdrant_api_key: pulumi.Output[str]
+    qdrant_read_api_key: pulumi.Output[str]
     shards: int  # of a new collection
     copies: int  # of each shard
     api_keys: pulumi.Output[str]  # separated by commas or lines
-    expose: Exposure
+    expose: ServiceType
     node_port: int | None
     load_balancer: Mapping[str, str]  # annotations of a Service of that type
+    certificate: pulumi.Output[str] | None = None  # the Secret, where the app itself ends TLS
 
 
 class RagApp(pulumi.ComponentResource):
@@ -100,6 +103,7 @@ class RagApp(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        served = [] if args.certificate is None else [secret_volume("tls", args.certificate)]
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=scope.metadata(name, "app"),
@@ -123,11 +127,12 @@ class RagApp(pulumi.ComponentResource):
                                 image=args.image,
                                 port=PORT,
                                 environment={**environment(args), **scope.outward.environment},
-                                probes=PROBES,
+                                probes=PROBES if args.certificate is None else OVER_TLS,
                                 resources=RESOURCES,
                                 mounts=[
                                     mount("data", DATA),
                                     mount("keys", KEYS, read_only=True),
+                                    *([mount("tls", TLS, read_only=True)] if served else []),
                                     *site.mounts,
                                     *scope.outward.mounts,
                                 ],
@@ -136,6 +141,7 @@ class RagApp(pulumi.ComponentResource):
                         volumes=[
                             claim_volume("data", volume.metadata.name),
                             secret_volume("keys", secret.metadata.name),
+                            *served,
                             *site.volumes,
                             *scope.outward.volumes,
                         ],
@@ -190,11 +196,17 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",
         "RAG_QDRANT_URL": args.qdrant_url,
         "RAG_QDRANT_API_KEY_FILE": f"{KEYS}/qdrant-api-key",
+        "RAG_QDRANT_READ_API_KEY_FILE": f"{KEYS}/qdrant-read-api-key",
         "RAG_QDRANT_SHARDS": str(args.shards),
         "RAG_QDRANT_COPIES": str(args.copies),
     }
     if args.settings.site is not None:
         result["RAG_SITE_DIR"] = SITE
+    if args.certificate is not None:
+        result["RAG_TLS_CERTIFICATE_FILE"] = f"{TLS}/tls.crt"
+        result["RAG_TLS_KEY_FILE"] = f"{TLS}/tls.key"
+    if args.settings.trusted_proxies:
+        result["RAG_TRUSTED_PROXIES"] = json.dumps(args.settings.trusted_proxies)
     result |= _access(args.access)
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
@@ -242,6 +254,7 @@ def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
     return {
         "api-keys": args.api_keys.apply(lambda given: "\n".join(keys_in(given)) + "\n"),
         "qdrant-api-key": args.qdrant_api_key,
+        "qdrant-read-api-key": args.qdrant_read_api_key,
         **models,
         **_provider_keys(args.access),
     }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.problems.of_access import access_problems
+from infra.problems.of_edge import edge_problems
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
 from infra.problems.of_scaling import scaling_problems
@@ -70,7 +71,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *gpu_problems(settings),
         *scaling_problems(settings),
         *_registry(settings, secrets),
-        *_exposure(settings),
+        *edge_problems(settings),
         *access_problems(settings),
         *_policy(settings),
         *_next_embedding(settings),
@@ -131,28 +132,6 @@ def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
             f"{hint('registry.username', 'NAME')}"
         )
         yield spare if registry.username is None else missing
-
-
-def _exposure(settings: Settings) -> Iterable[str]:
-    app = settings.app
-    if settings.cluster.kind == "local":
-        if app.expose not in (None, "NodePort"):
-            yield (
-                f"{PROJECT}:app.expose: is '{app.expose}'; a local cluster is reached by 'NodePort'"
-                f"\n      hint: pulumi config rm --path '{PROJECT}:app.expose'"
-            )
-        for name in ("node_port", "url"):
-            if name in app.model_fields_set:
-                alias = alias_of(type(app), name)
-                yield only(f"app.{alias}", getattr(app, name), "cluster.kind 'existing' or 'eks'")
-        return
-    if app.node_port is not None and app.expose != "NodePort":
-        yield only("app.nodePort", app.node_port, "app.expose 'NodePort'")
-    if app.expose == "NodePort" and app.url is None:
-        yield (
-            f"{PROJECT}:app.url: is not set; with app.expose 'NodePort' it is the address that "
-            f"users call\n{hint('app.url', 'http://NODE:30080')}"
-        )
 
 
 def _policy(settings: Settings) -> Iterable[str]:

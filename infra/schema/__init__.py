@@ -1,7 +1,8 @@
 """What a stack may say, as types: `stack` holds all of it, the other files its nouns."""
 
 from infra.schema.cluster import ClusterSettings
-from infra.schema.fields import Exposure
+from infra.schema.edge import EdgeSettings, TlsSettings
+from infra.schema.fields import Exposure, ServiceType
 from infra.schema.models import (
     NVIDIA_RETRIEVAL_URL,
     NVIDIA_URL,
@@ -31,6 +32,7 @@ __all__ = [
     "AppSettings",
     "BackupSettings",
     "ClusterSettings",
+    "EdgeSettings",
     "EmbeddingSettings",
     "Exposure",
     "GpuOperatorSettings",
@@ -44,5 +46,7 @@ __all__ = [
     "QdrantSettings",
     "RegistrySettings",
     "RoleScaling",
+    "ServiceType",
     "Settings",
+    "TlsSettings",
 ]

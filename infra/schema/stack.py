@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from infra.schema.cluster import ClusterSettings
+from infra.schema.edge import AddressRange, EdgeSettings, TlsSettings
 from infra.schema.fields import (
     Admission,
     Engine,
@@ -152,14 +153,23 @@ class AppSettings(Frozen):
     )
     expose: Exposure | None = Field(
         default=None,
-        description="`ClusterIP`, `NodePort` or `LoadBalancer`. "
-        "Unset: NodePort on local, else ClusterIP",
+        description="`ClusterIP`, `NodePort`, `LoadBalancer`, or behind the site's `Ingress` or "
+        "`Gateway`. Unset: NodePort on local, else ClusterIP",
     )
     node_port: int | None = Field(
         default=None, ge=30000, le=32767, description="existing, eks with NodePort. Unset: 30080"
     )
     url: WebAddress | None = Field(
         default=None, description="existing, eks: the address that users call, for the output `url`"
+    )
+    tls: TlsSettings = Field(default=TlsSettings(), description="the certificate that callers see")
+    edge: EdgeSettings = Field(
+        default=EdgeSettings(), description="an ingress controller or a gateway in front"
+    )
+    trusted_proxies: list[AddressRange] = Field(
+        default=[],
+        description="addresses of proxies whose X-Forwarded-For and -Proto are believed, for "
+        "rates, lock-out and the audit log. Unset: nobody's",
     )
 
 

@@ -40,7 +40,12 @@ def accept(
         if stack is None:
             target = resolve(stack, url, key_file)
             done = journey.run(
-                target.url, target.key, stack=target.label, inventory=None, tell=tell
+                target.url,
+                target.key,
+                stack=target.label,
+                inventory=None,
+                tell=tell,
+                trust=target.trust,
             ).as_json()
         else:
             chosen = find(stack)
@@ -50,7 +55,12 @@ def accept(
             inventory = _inventory(outputs)
             if from_here:
                 done = journey.run(
-                    target.url, target.key, stack=stack, inventory=inventory, tell=tell
+                    target.url,
+                    target.key,
+                    stack=stack,
+                    inventory=inventory,
+                    tell=tell,
+                    trust=target.trust,
                 ).as_json()
             else:
                 done = Job(chosen, environment).run(target.key, inventory, tell)

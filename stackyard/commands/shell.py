@@ -1,4 +1,4 @@
-"""`stackyard url`, `key`, `env` and `tools`: what a shell needs to go on by hand."""
+"""`stackyard url`, `key`, `ca`, `env` and `tools`: what a shell needs to go on by hand."""
 
 import shlex
 
@@ -22,6 +22,15 @@ def key(stack: MaybeStack = None, url: Url = None, key_file: KeyFile = None) -> 
         message = f"{target.label} has no key"
         raise Trouble(message, "leave the Authorization header out, or set STACKYARD_KEY")
     print(target.key)
+
+
+def ca(stack: MaybeStack = None) -> None:
+    """Print the authority that signed the service's certificate, for example for curl --cacert."""
+    target = resolve(stack, None, None)
+    if target.ca is None:
+        message = f"{target.label} has no authority of its own: its address is {target.url}"
+        raise Trouble(message, "set stackyard:app.tls.mode, or trust the public authorities")
+    print(target.ca, end="")
 
 
 def env(stack: StackName = "dev") -> None:

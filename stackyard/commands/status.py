@@ -18,7 +18,7 @@ from stackyard.progress import out
 from stackyard.project import Stack, find
 from stackyard.replies import Json
 from stackyard.serving import state
-from stackyard.target import DEFAULT_STACK
+from stackyard.target import DEFAULT_STACK, Target, from_outputs
 from tools.paths import machine_file
 
 
@@ -27,7 +27,7 @@ def status(stack: MaybeStack = None, as_json: AsJson = False) -> None:
     serving = state.running() if stack is None else None
     if serving is not None:
         found: Json = {"serve": {"pid": serving.pid, "ports": serving.ports}}
-        found |= _service(serving.url, serving.key)
+        found |= _service(Target(serving.url, serving.key, "serve", ""))
     else:
         found = _stack(find(stack or DEFAULT_STACK))
     if as_json:
@@ -47,11 +47,10 @@ def _stack(stack: Stack) -> Json:
         found |= {"ports": stack.ports, "containers": _containers(stack, environment)}
         found |= {"network policies": _enforcement()}
     outputs = Engine(stack, environment).outputs()
-    url, key = outputs.get("url"), outputs.get("apiKey")
-    if not isinstance(url, str):
+    if not isinstance(outputs.get("url"), str):
         return {**found, "missing": [f"it is not up: stackyard up --stack {stack.name}"]}
     found |= {"inventory": outputs.get("inventory") or []}
-    found |= _service(url, key if isinstance(key, str) else None)
+    found |= _service(from_outputs(stack, outputs))
     return found | {"pods": _pods(stack, environment)}
 
 
@@ -72,8 +71,9 @@ def _enforcement() -> str:
     return "enforced" if enforced else "not enforced: this machine's node image has no kindnetd"
 
 
-def _service(url: str, key: str | None) -> Json:
-    with Service(url, key, timeout=10) as service:
+def _service(target: Target) -> Json:
+    url = target.url
+    with Service(url, target.key, timeout=10, trust=target.trust) as service:
         try:
             missing = service.ready()
             documents = [document.name for document in service.documents()] if not missing else []

@@ -55,6 +55,7 @@ def parts(ports: Mapping[str, int]) -> list[Part]:
             QDRANT_EDGE_HOST="127.0.0.1",
             QDRANT_EDGE_PORT=str(ports["qdrant"]),
             QDRANT_EDGE_API_KEY_FILE=str(state.qdrant_key_file()),
+            QDRANT_EDGE_READ_ONLY_API_KEY_FILE=str(state.qdrant_read_key_file()),
         ),
         _part(
             "app",
@@ -62,6 +63,7 @@ def parts(ports: Mapping[str, int]) -> list[Part]:
             f"http://127.0.0.1:{ports['app']}/readyz",
             RAG_QDRANT_URL=qdrant,
             RAG_QDRANT_API_KEY_FILE=str(state.qdrant_key_file()),
+            RAG_QDRANT_READ_API_KEY_FILE=str(state.qdrant_read_key_file()),
             RAG_COLLECTION=COLLECTION,
             RAG_LLM_URL=f"{models}/v1",
             RAG_LLM_MODEL=LLM,

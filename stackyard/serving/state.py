@@ -42,12 +42,16 @@ def qdrant_key_file() -> Path:
     return folder() / "keys" / "qdrant"
 
 
+def qdrant_read_key_file() -> Path:
+    return folder() / "keys" / "qdrant-read"
+
+
 def prepare() -> None:
     """Make the folders, and the keys where there are none; only this user can read them."""
     for name in ("keys", "logs", "data/app", "data/qdrant"):
         (folder() / name).mkdir(parents=True, exist_ok=True)
     folder().chmod(0o700)
-    for path in (app_key_file(), qdrant_key_file()):
+    for path in (app_key_file(), qdrant_key_file(), qdrant_read_key_file()):
         if not path.exists() or not path.read_text().strip():
             _write(path, secrets.token_urlsafe(32))
 

@@ -19,12 +19,17 @@ POINTS: TypeAdapter[list[models.PointStruct]] = TypeAdapter(list[models.PointStr
 
 
 class FakeQdrant:
-    """`url` has no path; `api_key`, once set, is asked for."""
+    """`url` has no path; `api_key`, once set, is asked for, and `read_api_key` only reads then.
+
+    `used` has the key of each request that was let in, with its method and path.
+    """
 
     def __init__(self) -> None:
         self.engine = QdrantClient(":memory:")
         self.lock = threading.Lock()
         self.api_key: str | None = None
+        self.read_api_key: str | None = None
+        self.used: list[tuple[str | None, str, str]] = []
         self.status = 200
         self.searches: list[dict[str, Any]] = []
         self.slow_writes = threading.Event()
@@ -57,6 +62,16 @@ class FakeQdrant:
         self._server.server_close()
         self._thread.join(timeout=5)
         self.engine.close()
+
+    def refusal(self, key: str | None, method: str, path: str) -> int | None:
+        """Return the status of a request that its key does not open, as Qdrant has it."""
+        if self.api_key and key not in (self.api_key, self.read_api_key):
+            return 401
+        reads = method == "GET" or path.endswith(("/query", "/scroll", "/count"))
+        if self.api_key and key != self.api_key and not reads:
+            return 403
+        self.used.append((key, method, path))
+        return None
 
     def chunks(self, collection: str, document: str) -> int:
         """Return how many chunks of a document there are, by file name."""
@@ -153,8 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
         qdrant = self.qdrant
         if qdrant.status != 200:
             self._send(qdrant.status, {"status": {"error": "SECRET-BODY switched off"}})
-        elif qdrant.api_key and self.headers.get("api-key") != qdrant.api_key:
-            self._send(401, {"status": {"error": "SECRET-BODY no key"}})
+        elif refused := qdrant.refusal(self.headers.get("api-key"), self.command, path):
+            self._send(refused, {"status": {"error": "SECRET-BODY no key"}})
         else:
             if self.command == "PUT" and path.endswith("/points"):
                 qdrant.writing.set()

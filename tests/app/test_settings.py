@@ -79,3 +79,14 @@ def test_without_keys_nobody_is_let_in_unless_it_is_said(
     keys.write_text("a-key\n")
     monkeypatch.setenv("RAG_API_KEYS_FILE", str(keys))
     assert load_settings().api_keys_file == keys
+
+
+def test_trusted_proxies_are_ranges_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, RAG_TRUSTED_PROXIES='["10.0.0.0/8", "proxy"]')
+
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings()
+
+    assert "RAG_TRUSTED_PROXIES: has 'proxy': 'proxy' does not appear to be an IPv4" in str(
+        caught.value
+    )

@@ -11,6 +11,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from infra.clusters.kind import KindClusterProvider
 from infra.clusters.local_registry import LocalRegistryProvider
+from infra.components.generated_certificate import GeneratedCertificateProvider
 from infra.components.generated_secret import GeneratedSecretProvider
 from infra.components.image import ImageProvider
 
@@ -20,6 +21,7 @@ PROVIDERS = [
     LocalRegistryProvider,
     ImageProvider,
     GeneratedSecretProvider,
+    GeneratedCertificateProvider,
 ]
 LOAD = "import base64, dill, sys; print(type(dill.loads(base64.b64decode(sys.argv[1]))).__name__)"
 

@@ -77,4 +77,5 @@ def test_where_no_registry_has_qdrant_ours_is_built(deploy: Deploy, facts: Path)
         "QDRANT_EDGE_DIR": "/qdrant/storage",
         "QDRANT_EDGE_PORT": "6333",
         "QDRANT_EDGE_API_KEY_FILE": "/etc/qdrant/api-key",
+        "QDRANT_EDGE_READ_ONLY_API_KEY_FILE": "/etc/qdrant/read-only-api-key",
     }

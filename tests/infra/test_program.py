@@ -162,6 +162,7 @@ def test_no_secret_is_registered_in_plain(
 
 def test_generated_values_are_secret_outputs(dev: Deployment) -> None:
     assert dev["qdrant-key"].secret_outputs == ("value",)
+    assert dev["qdrant-read-key"].secret_outputs == ("value",)
     assert dev["rag-key"].secret_outputs == ("value",)
     assert dev["cluster"].secret_outputs == ("kubeconfig",)
 
@@ -188,6 +189,7 @@ def test_the_app_gets_addresses_in_its_environment_and_keys_as_files(dev: Deploy
         "RAG_INJECTIONS": "report",
         "RAG_QDRANT_URL": "http://qdrant.rag-dev.svc:6333",
         "RAG_QDRANT_API_KEY_FILE": "/etc/rag/qdrant-api-key",
+        "RAG_QDRANT_READ_API_KEY_FILE": "/etc/rag/qdrant-read-api-key",
         "RAG_QDRANT_SHARDS": "1",
         "RAG_QDRANT_COPIES": "1",
         "RAG_LLM_URL": "http://llm.models-dev.svc:8000/v1",
@@ -202,6 +204,7 @@ def test_the_app_gets_addresses_in_its_environment_and_keys_as_files(dev: Deploy
     assert dev["rag-keys"].inputs["stringData"] == {
         "api-keys": "generated-value\n",
         "qdrant-api-key": "generated-value",
+        "qdrant-read-api-key": "generated-value",
     }
 
 
@@ -279,7 +282,7 @@ def test_the_official_qdrant_reads_its_key_from_a_mounted_configuration(dev: Dep
         "readOnly": True,
     } in container["volumeMounts"]
     assert json.loads(dev["qdrant-secret"].inputs["stringData"]["local.yaml"]) == {
-        "service": {"api_key": "generated-value"}
+        "service": {"api_key": "generated-value", "read_only_api_key": "generated-value"}
     }
 
 

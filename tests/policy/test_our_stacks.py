@@ -1,6 +1,7 @@
 """Every object of every stack file that we hand out keeps every rule, but for the waivers."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from policy.pack import components_of, kind_of
 from policy.rule import Resource
 from policy.rules import RULES
 from tests.infra.conftest import Deploy, deploy, no_machine
+from tests.infra.test_edge import GATEWAY, INGRESS, existing, passing
 from tests.stacks.test_stacks import FILES, NEEDED, kubeconfig, name_of, settings_of
 
 __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
@@ -49,6 +51,19 @@ def test_a_stack_of_ours_keeps_the_rules(deploy: Deploy, path: Path) -> None:
 
     assert len(declared) > 20
     assert broken == []
+
+
+@pytest.mark.parametrize("app", [INGRESS, GATEWAY, passing(GATEWAY)], ids=["in", "gw", "tls"])
+def test_the_ways_in_keep_the_rules(deploy: Deploy, tmp_path: Path, app: dict[str, Any]) -> None:
+    declared = deploy(existing(tmp_path, app)).resources
+    doors = [
+        Resource(kind_of(each.type, each.inputs), each.name, each.inputs, ())
+        for each in declared
+        if each.name.startswith(("rag-door", "rag-tls", "network-proxy", "rag-service"))
+    ]
+
+    assert len(doors) >= 3
+    assert [line for each in doors for rule in RULES for line in rule.violations(each)] == []
 
 
 @pytest.mark.usefixtures("kubeconfig")

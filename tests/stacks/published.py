@@ -1,5 +1,6 @@
 """What others publish and our tests compare with, out of Go modules: kept by content.
 
+The kinds of Gateway API (the first release in which a TLSRoute is no experiment) and cert-manager.
 Kubernetes' OpenAPI of each minor version that the GPU operator supports, and NVIDIA's own chart at
 the newest commit that is to be had as a module; a newer chart may be given by its path.
 """
@@ -13,6 +14,8 @@ import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tools import golang
 from tools.cache import Recipe, content_key
@@ -31,6 +34,22 @@ GPU_OPERATOR = (
     "h1:LoeqwWjR0h2WRyHXmyYCPVwM/dAdKKxjE8LzyyeuqHI=",
 )
 CHART = "deployments/gpu-operator/"
+GATEWAY_API = (
+    "sigs.k8s.io/gateway-api",
+    "v1.5.1",
+    "h1:RqVRIlkhLhUO8wOHKTLnTJA6o/1un4po4/6M1nRzdd0=",
+)
+CERT_MANAGER = (
+    "github.com/cert-manager/cert-manager",
+    "v1.21.2",
+    "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
+)
+# kind -> its module, and the file in there that defines it
+DEFINED = {
+    "HTTPRoute": (GATEWAY_API, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+    "TLSRoute": (GATEWAY_API, "config/crd/standard/gateway.networking.k8s.io_tlsroutes.yaml"),
+    "Certificate": (CERT_MANAGER, "deploy/crds/cert-manager.io_certificates.yaml"),
+}
 
 
 @cache
@@ -52,6 +71,26 @@ def definitions(minor: str) -> dict[str, dict[str, Any]]:
     entry = Recipe(name="kubernetes-types", key=content_key(minor, *pinned), make=make).ensure()
     read: dict[str, dict[str, Any]] = json.loads((entry.folder / "definitions.json").read_text())
     return read
+
+
+def custom_kind(kind: str) -> dict[str, Any]:
+    """Return the schema of a kind's version v1."""
+    pinned, _ = DEFINED[kind]
+    files = [file for module, file in DEFINED.values() if module == pinned]
+
+    def make(folder: Path) -> str:
+        with tempfile.TemporaryDirectory() as scratch, _module(*pinned, scratch) as zipped:
+            for file in files:
+                (name,) = [each for each in zipped.namelist() if each.endswith(f"/{file}")]
+                (folder / file.rpartition("/")[2]).write_bytes(zipped.read(name))
+        return "out of a Go module"
+
+    entry = Recipe(name="custom-kinds", key=content_key(*pinned, *files), make=make).ensure()
+    crd = yaml.safe_load((entry.folder / DEFINED[kind][1].rpartition("/")[2]).read_text())
+    (version,) = [each for each in crd["spec"]["versions"] if each["name"] == "v1"]
+    assert version["served"]
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return found
 
 
 def gpu_operator_chart() -> Path:

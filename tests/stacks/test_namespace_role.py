@@ -8,6 +8,7 @@ import yaml
 
 from infra.components.namespaces import SECURITY
 from tests.infra.conftest import Deploy, deploy, no_machine
+from tests.infra.test_edge import GATEWAY, INGRESS, passing
 from tests.stacks.test_stacks import kubeconfig, settings_of
 
 __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
@@ -25,8 +26,10 @@ def rules() -> list[dict[str, Any]]:
 
 def resource(api_version: str, kind: str) -> tuple[str, str]:
     group = api_version.rpartition("/")[0]
-    plural = kind.lower()[:-1] + "ies" if kind.endswith("y") else kind.lower() + "s"
-    return group, plural
+    name = kind.lower()
+    if name.endswith("y"):
+        return group, f"{name[:-1]}ies"
+    return group, f"{name}es" if name.endswith("s") else f"{name}s"
 
 
 @pytest.mark.usefixtures("kubeconfig")
@@ -36,11 +39,12 @@ def test_the_published_role_lets_a_stack_make_exactly_what_it_makes(deploy: Depl
     settings["models"]["llm"] = {"scaling": {"max": 2}, "cacheAccess": "ReadWriteMany"}
     settings["backup"] = {"schedule": "0 3 * * *"}
 
-    found = deploy(settings, secrets={"ngcApiKey": "nvapi-ngc"}, stack="prod")
-
     made = {
         resource(each.inputs["apiVersion"], each.inputs["kind"])
-        for each in found.resources
+        for app in ({}, INGRESS, GATEWAY, passing(GATEWAY))
+        for each in deploy(
+            {**settings, "app": app}, secrets={"ngcApiKey": "nvapi-ngc"}, stack="prod"
+        ).resources
         if each.type.startswith("kubernetes:")
     }
     allowed = {

@@ -160,3 +160,20 @@ def test_the_job_runs_in_the_apps_image_under_restricted_pod_security(stack: Sta
     }
     assert KEY not in json.dumps(objects[1:])
     assert objects[3]["spec"]["podSelector"] == selector
+
+
+def test_the_job_trusts_the_one_certificate_that_the_app_serves(stack: Stack) -> None:
+    tls = {"name": "tls", "secret": {"secretName": "rag-tls"}}
+    pod = {"containers": [{"image": "registry/app@sha256:1"}], "volumes": [tls]}
+    app = {"spec": {"selector": {}, "template": {"spec": pod}}}
+    service = {"spec": {"ports": [{"port": 1416}]}}
+
+    objects: list[Any] = [*in_cluster.manifests(stack, app, service, KEY, [])]
+
+    spec = objects[-1]["spec"]["template"]["spec"]
+    command = spec["containers"][0]["command"]
+    assert command[command.index("--url") + 1] == "https://rag:1416"
+    assert command[command.index("--pin") + 1] == "/accept/tls.crt"
+    assert spec["volumes"][0]["projected"]["sources"][-1] == {
+        "secret": {"name": "rag-tls", "items": [{"key": "tls.crt", "path": "tls.crt"}]}
+    }

@@ -24,6 +24,7 @@ from infra.machine import Machine
 from infra.registry import Registry, parse
 from infra.schema import Settings
 from infra.schema.cluster import GpuPool, SystemPool, Toleration
+from infra.schema.edge_choices import service_type
 from infra.schema.models import ROLES
 
 STORAGE_CLASS = "stackyard-gp3"
@@ -98,7 +99,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
     )
     storage = _storage_class(stack, kubernetes)
     registry, repositories = _registry(settings, catalog, stack, opts)
-    expose = app.expose or "ClusterIP"
+    expose = service_type(app)
     return Cluster(
         provider=kubernetes,
         storage_class=storage.metadata.name,

@@ -1,0 +1,1 @@
+"""Known holes in what we lock, out of an export of OSV that is given: nothing is asked."""
