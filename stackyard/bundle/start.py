@@ -115,10 +115,14 @@ def install(manifest: Json, given: argparse.Namespace) -> None:
     for name in (SOURCE, LOCK):
         check(manifest, name)
     wheels = {name: digest for name, digest in wanted.items() if name.startswith("wheels/")}
-    if wheels != {name: had[name] for name in had if name.startswith("wheels/")}:
-        had = {name: had[name] for name in had if not name.startswith("wheels/")}
+    new = sorted(name for name, digest in wheels.items() if had.get(name) != digest)
+    gone = [name for name in had if name.startswith("wheels/") and name not in wheels]
+    if new or gone:
+        whole = wheels.keys() <= manifest["files"].keys()  # else only what is new is in here
+        replaced = {*gone, *(wheels if whole else new)}
+        had = {name: digest for name, digest in had.items() if name not in replaced}
         keep(record, had)  # what is cut off from here on is no whole install
-        make_environment(target, sorted(wheels))
+        install_packages(target, sorted(wheels) if whole else new, fresh=whole)
         keep(record, had := {**had, **wheels})
     for name, digest in wanted.items():
         if had.pop(name, None) != digest:
@@ -193,32 +197,26 @@ def check_signature(key: Path) -> None:
         )
 
 
-def make_environment(target: Path, wheels: list[str]) -> None:
-    """Install the wheels with pip into a new virtual environment, and nothing from elsewhere."""
-    missing = [name for name in wheels if not (HERE / name).is_file()]
-    if missing:
-        refuse(
-            f"other packages than those in {target} are needed, and {missing[0]} is not in this "
-            "bundle of differences",
-            "install a full bundle: create it without --since",
-        )
-    if importlib.util.find_spec("ensurepip") is None:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        refuse(
-            f"{sys.executable} has no pip: its module ensurepip is missing",
-            f"apt-get install python{version}-venv, from the site's own mirror or on the disk",
-        )
-    import venv  # here, because Debian's smallest Python has none and loads bundles too
-
+def install_packages(target: Path, wheels: list[str], *, fresh: bool) -> None:
+    """Install wheels with pip, and nothing from elsewhere; into a new environment where `fresh`."""
     place = target / ".venv"
-    venv.create(place, clear=True, symlinks=True, with_pip=True)
-    python = place / "bin/python"
+    if fresh:
+        if importlib.util.find_spec("ensurepip") is None:
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            refuse(
+                f"{sys.executable} has no pip: its module ensurepip is missing",
+                f"apt-get install python{version}-venv, from the site's own mirror or on the disk",
+            )
+        import venv  # here, because Debian's smallest Python has none and loads bundles too
+
+        venv.create(place, clear=True, symlinks=True, with_pip=True)
     words = ["-m", "pip", "install", "--isolated", "--quiet", "--disable-pip-version-check"]
     # no-deps: uv.lock has said which packages, down to the last
-    words += ["--no-index", "--no-deps", "--no-compile"]
-    files = [str(HERE / name) for name in wheels]
-    done = subprocess.run([python, *words, *files], capture_output=True, text=True, check=False)
-    if done.returncode:
+    words += ["--no-index", "--no-deps", "--no-compile", *(str(HERE / name) for name in wheels)]
+    done = subprocess.run(
+        [place / "bin/python", *words], capture_output=True, text=True, check=False
+    )
+    if wheels and done.returncode:
         refuse(f"pip failed:\n{done.stderr.strip()[-1500:]}", "free space, then the same again")
     (site,) = place.glob("lib/python*/site-packages")
     (site / "stackyard.pth").write_text(f"{target}\n")

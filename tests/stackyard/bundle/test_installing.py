@@ -91,10 +91,15 @@ class Bundle:
 
 
 def write_bundle(
-    folder: Path, keys: Keys, program: Mapping[str, str], *, without: tuple[str, ...] = ()
+    folder: Path,
+    keys: Keys,
+    program: Mapping[str, str],
+    *,
+    files: Mapping[str, bytes] = FILES,
+    without: tuple[str, ...] = (),
 ) -> None:
-    """Write a bundle of FILES; those left out are in its list of items all the same."""
-    carried = {name: content for name, content in FILES.items() if name not in without}
+    """Write a bundle of files; those left out are in its list of items all the same."""
+    carried = {name: content for name, content in files.items() if name not in without}
     carried |= {"source.tar": tar(program), "bundle.lock": b"{}\n"}
     for name, content in carried.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +111,7 @@ def write_bundle(
             "reference": "p@stand-in" if name.startswith("plugins") else Path(name).name,
             "digest": digest_of(content),
         }
-        for name, content in FILES.items()
+        for name, content in files.items()
     ]
     manifest: dict[str, Any] = {
         "stack": "sealed",
@@ -147,17 +152,21 @@ def test_a_folder_is_made_kept_brought_on_and_never_emptied_of_what_is_not_the_b
     assert os.access(bin_ / "stackyard", os.X_OK)
     assert (bundle.target / "bundle.lock").read_text() == "{}\n"
 
-    # a bundle of differences: another program, nothing else
+    # a bundle of differences: another program, one package in another version
     (bundle.target / "Pulumi.sealed.yaml").write_text("config: {}\n")
     made = python.stat().st_ctime_ns
     less = Bundle(tmp_path / "less", bundle.target, bundle.key)
     program = {"Pulumi.yaml": "name: stackyard\n", "infra/b.py": ""}
-    write_bundle(less.folder, keys, program, without=tuple(FILES))
+    files = {name: content for name, content in FILES.items() if name != WHEEL}
+    files |= {WHEEL.replace("small-1", "small-2"): wheel("2")}
+    absent = tuple(name for name in FILES if name != WHEEL)
+    write_bundle(less.folder, keys, program, files=files, without=absent)
     less.install()
 
     assert (bundle.target / "infra/b.py").is_file()
     assert not (bundle.target / "infra/a.py").exists()
     assert (bundle.target / "Pulumi.sealed.yaml").is_file()
+    assert said_by(python, "-P", "-c", "import small; print(small.VERSION)") == "2"
     assert python.stat().st_ctime_ns == made, "the environment is the one that was there"
     assert said_by(bin_ / "pulumi") == "engine"
 
