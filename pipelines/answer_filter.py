@@ -16,6 +16,7 @@ from pipelines.words import view
 # Letters and digits of the prompt in a row that are no coincidence, and how many of them wait for
 # more. The canary waits from its first letters on.
 LEAK, HELD = 48, 16
+TOLD = 6  # of the canary, where a reply ends in the middle of it
 _BLOCK = LEAK // 2
 # An address longer than this is not waited for.
 LONGEST = 2000
@@ -25,7 +26,7 @@ REMOVED = "[\u2026]"
 
 _ADDRESS = re.compile(
     r"""(?: (?: https? | ftp | wss? ) : [/\\]+
-        | (?<![:\w/\\]) [/\\]{2,} (?= [\w-]+ \. [\w.-] )
+        | (?<![\w/\\]) [/\\]{2,} (?= [\w-]+ \. [\w.-] )
         | \b www \. (?=\w) ) [^\s<>"'`\u201c\u201d]+""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -68,6 +69,8 @@ class AnswerFilter:
 
     def rest(self, documents: Iterable[Document] = ()) -> str:
         """Return what was waiting when the reply is over."""
+        if self._begun_canary(self._gone + _plain(self._waiting)) >= TOLD:
+            self.leaked = True  # the reply was cut in the middle of it
         if self.leaked:
             return ""
         waiting, self._waiting = self._waiting, ""
@@ -104,18 +107,18 @@ class AnswerFilter:
 
     def _begun(self, seen: str) -> int:
         """Return how many letters and digits at the end may be the start of a leak."""
-        count = 0
-        start = seen.rfind(self._canary[0], max(0, len(seen) - len(self._canary) + 1))
-        while start >= 0:
-            if self._canary.startswith(seen[start:]):
-                count = len(seen) - start
-            start = seen.rfind(self._canary[0], max(0, len(seen) - len(self._canary) + 1), start)
+        count = self._begun_canary(seen)
         if seen[-HELD:] in self._prompt and len(seen) >= HELD:
             length = HELD
             while length < len(seen) and seen[-length - 1 :] in self._prompt:
                 length += 1
             count = max(count, length)
         return count
+
+    def _begun_canary(self, seen: str) -> int:
+        first = max(0, len(seen) - len(self._canary) + 1)
+        starts = (at for at in range(first, len(seen)) if self._canary.startswith(seen[at:]))
+        return len(seen) - next(starts, len(seen)) if self._canary[0] in seen[first:] else 0
 
     def _inert(self, text: str, documents: Iterable[Document]) -> str:
         text = self._word + text

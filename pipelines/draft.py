@@ -92,7 +92,7 @@ class Draft:
     def last_texts(self) -> list[str]:
         """Return what is left to give out when the reply is over."""
         self._drop_withdrawn()
-        texts = self._taken_in(self._filter.rest(self._ranked))
+        texts = self._taken_in(self._filter.rest(self._ranked)) + self._stop_at_leak()
         rest = self._buffer.rest()
         # A sentence that the token limit cut says who knows what.
         cut = self._reply is not None and self._reply.meta.get("finish_reason") == "length"

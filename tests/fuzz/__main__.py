@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.fuzz.parsers import parsers, scratch
 from tests.fuzz.running import BATCH, MEMORY, SECONDS, Tally, fuzzed, input_of
 
-ROUND = 10 * BATCH
+ROUND = BATCH
 
 
 def main() -> int:

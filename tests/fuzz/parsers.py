@@ -258,17 +258,16 @@ def _others(folder: Path) -> list[Parser]:
         issuer="https://id.example", audience=["stackyard"], keys_file=folder / "jwks"
     )
     verifier = OidcVerifier(settings)
-    loop = asyncio.new_event_loop()
 
     @functools.cache  # its limiter has a thread of its own
     def door() -> Door:
         return Door(ring=KeyRing(key_file))
 
     def opened(data: bytes) -> object:
-        return loop.run_until_complete(door().identify({b"authorization": data}, "a"))
+        return asyncio.run(door().identify({b"authorization": data}, "a"))
 
     def verified(data: bytes) -> object:
-        return loop.run_until_complete(verifier.verify(data, time.time()))
+        return asyncio.run(verifier.verify(data, time.time()))
 
     def spoken(data: bytes) -> object:
         stream = ChatStream()

@@ -19,7 +19,7 @@ from types import FrameType
 
 from tests.fuzz.parsers import Parser
 
-BATCH = 400  # inputs of one process
+BATCH = 200  # inputs of one process
 SECONDS = 10.0  # of one input, on the clock: four times this is a busy machine's
 MEMORY = 2**30  # beyond what the process has when it begins
 _RECORD = struct.Struct("<IBd")  # number, outcome, seconds

@@ -44,7 +44,15 @@ def test_the_canary_stops_the_answer_before_its_first_letter(told: str, size: in
     said, leaked = filtered(f"The mark is {told} and so on.", size)
 
     assert leaked
-    assert said.rstrip("*") in ("The mark is ", "")
+    assert "The mark is ".startswith(said.rstrip("*"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_canary_that_is_cut_off_by_the_end_is_not_told_either(size: int) -> None:
+    said, leaked = filtered(f"The mark is {CANARY[:-1]}", size)
+
+    assert leaked
+    assert "zq" not in said
 
 
 @pytest.mark.parametrize("size", SIZES)
