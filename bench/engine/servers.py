@@ -38,7 +38,7 @@ class Server:
     query: Request
     stream: Request
     chat: Request | None  # our second streaming route
-    ingest: Callable[[str], None] = field(repr=False)
+    ingest: Callable[[str], object] = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict)
 
 

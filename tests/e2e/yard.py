@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
+CHANGING = frozenset(("up", "down", "destroy", "refresh"))  # verbs of stackyard and pulumi
 
 
 class CommandFailed(AssertionError):
@@ -24,6 +25,8 @@ class Yard:
 
     stack: str
     home: Path
+    # what was asked of the stack and holds until it changes: each asking takes seconds
+    _known: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -38,16 +41,20 @@ class Yard:
         """Run `stackyard VERB --stack STACK ...` and return what it printed."""
         verb, *rest = arguments
         command = [sys.executable, "-m", "stackyard", verb, "--stack", self.stack, *rest]
+        if verb in CHANGING:
+            self._known.clear()
         return self._run(command, fails=fails, timeout=timeout)
 
     def make(self, target: str) -> None:
         """Run one of the README's commands for this stack, its output shown."""
         command = ["make", "-C", str(ROOT), target, f"STACK={self.stack}"]
+        self._known.clear()
         subprocess.run(command, env=self.environment, check=True, timeout=3600)
 
     def start(self, verb: str) -> "subprocess.Popen[bytes]":
         """Start `stackyard VERB` and return at once."""
         command = [sys.executable, "-m", "stackyard", verb, "--stack", self.stack]
+        self._known.clear()
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL)
 
     def nodes(self) -> list[str]:
@@ -63,20 +70,27 @@ class Yard:
         self, *command: str, fails: bool = False, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """Run a tool (pulumi, docker, kubectl) in the shell that `stackyard env` makes."""
-        script = f'eval "$({sys.executable} -m stackyard env --stack {self.stack})" && exec "$@"'
-        return self._run(["bash", "-c", script, "tool", *command], fails=fails, timeout=timeout)
+        settings = self.shell_environment()
+        return self._run(list(command), fails=fails, timeout=timeout, settings=settings)
 
     def shell_environment(self) -> dict[str, str]:
         """Return what the shell that `stackyard env` makes has in its environment."""
-        entries = self.tool("env", "--null").stdout.split("\0")
-        return dict(entry.split("=", 1) for entry in entries if entry)
+        if "shell" not in self._known:
+            made = f'eval "$({sys.executable} -m stackyard env --stack {self.stack})" && env --null'
+            command = ["bash", "-c", made]
+            entries = self._run(command, fails=False, timeout=60).stdout.split("\0")
+            self._known["shell"] = dict(entry.split("=", 1) for entry in entries if entry)
+        return dict(self._known["shell"])
 
     def shell(self, script: str, settings: dict[str, str]) -> None:
         """Run lines of a shell in the clone; the first one that fails fails."""
         command = ["bash", "-euo", "pipefail", "-c", script]
+        self._known.clear()
         self._run(command, fails=False, timeout=600, settings=settings)
 
     def pulumi(self, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+        if arguments[0] in CHANGING:
+            self._known.clear()
         return self.tool("pulumi", *arguments, "--stack", self.stack, fails=fails)
 
     def kubectl(self, *arguments: str) -> str:
@@ -89,9 +103,10 @@ class Yard:
         return found
 
     def outputs(self) -> dict[str, Any]:
-        shown = self.pulumi("stack", "output", "--json", "--show-secrets").stdout
-        outputs: dict[str, Any] = json.loads(shown)
-        return outputs
+        if "outputs" not in self._known:
+            shown = self.pulumi("stack", "output", "--json", "--show-secrets").stdout
+            self._known["outputs"] = json.loads(shown)
+        return dict(self._known["outputs"])
 
     def client(self) -> httpx.Client:
         """Return a client of the exported URL with the exported key."""

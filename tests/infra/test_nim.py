@@ -227,7 +227,9 @@ def test_the_progress_of_a_download_is_told_in_bytes_and_minutes(tmp_path: Path)
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        (cache / "weights").write_bytes(b"x" * 30 * 1024 * 1024)
+        whole = tmp_path / "weights"
+        whole.write_bytes(b"x" * 30 * 1024 * 1024)
+        whole.rename(cache / "weights")  # it may be looked at in the middle of a write
         told = ""
         while "left" not in told:
             told = process.stdout.readline()

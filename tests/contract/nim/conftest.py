@@ -22,7 +22,7 @@ OWN_MODELS = {
     "embedding": "stackyard/all-minilm-l6-v2",
     "ranking": "stackyard/minilm-lexical-ranker",
 }
-START_SECONDS = 60
+START_SECONDS = 240  # six seconds where nothing else runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -237,6 +237,7 @@ def test_a_registry_is_compared_with_the_lock(
     assert "the tag 1 means sha256:" in json.loads(moved.stdout)["differences"][0]["what"]
 
 
+@pytest.mark.timeout(1800)  # the first one builds cosign
 def test_cosign_verifies_the_images_that_were_loaded(
     tmp_path: Path, factory: Factory, make: Make, keys: Keys, invoke: Invoke
 ) -> None:

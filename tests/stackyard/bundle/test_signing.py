@@ -33,6 +33,7 @@ def test_openssl_verifies_a_bundles_signature(tmp_path: Path) -> None:
     assert signing.sign(key, content.read_bytes()) == text  # the same again
 
 
+@pytest.mark.timeout(1800)  # the first one builds cosign
 @pytest.mark.integration
 def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
     private, public = signing.make_key_pair(tmp_path / "keys", None)
