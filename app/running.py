@@ -1,6 +1,7 @@
 """Uvicorn around the app: uvloop, httptools, and time for running answers on SIGTERM."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -42,7 +43,10 @@ class _Server(uvicorn.Server):
         while not self.force_exit and (loop.time() < until or not leaving.done()):
             await asyncio.sleep(LOOK_SECONDS)
         await super().shutdown(sockets)
-        await leaving
+        if not leaving.done():  # told twice
+            leaving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaving
 
 
 def run(settings: Settings, opened: socket.socket) -> None:

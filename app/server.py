@@ -104,7 +104,7 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
                 yield
             finally:
                 await service.upkeep.stop()
-                await asyncio.to_thread(service.library.indexer.close)
+                await service.library.indexer.close()
                 await asyncio.to_thread(service.index.close)
                 await service.answering.close()
                 await service.site.close()

@@ -40,10 +40,7 @@ class Stores:
         """
         # All before or all after a change of the model: their vectors are compared.
         with self.generations.lock:
-            vectors = self._vectors()
-            if vectors != self._seen:
-                self.look_again()
-                self._seen = vectors
+            self.catch_up()
             stores = []
             for collection in collections:
                 live = self._live.get(collection) or self.generations.live(collection)
@@ -97,6 +94,14 @@ class Stores:
         with self._lock:
             self._opened.pop(generation.physical, None)
             self._asked.pop(generation.physical, None)
+
+    def catch_up(self) -> None:
+        """Look anew at what answers if any process has changed it."""
+        with self.generations.lock:
+            vectors = self._vectors()
+            if vectors != self._seen:
+                self.look_again()
+                self._seen = vectors
 
     def look_again(self) -> None:
         """Look anew at what answers: it has changed."""

@@ -117,6 +117,7 @@ class Backups:
             except Closed:
                 title = "Another backup or restore is running"
                 raise Problem(409, "busy", title, "Try again later") from None
+            await asyncio.to_thread(self._stores.catch_up)
             root = self._root / f"{self._presence.token}.{uuid.uuid4().hex}"
             root.mkdir(parents=True)
             yield root, hall

@@ -87,10 +87,11 @@ class Indexer:
         self._done = asyncio.Condition()
         self._turnstile = turnstile
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen to what other processes do."""
-        self._tasks.append(asyncio.create_task(self._listen()))
+        self._listening = asyncio.create_task(self._listen())
 
     async def lead(self, is_alive: Callable[[str], bool]) -> None:
         """Take up what was left, and work; for one process at a time."""
@@ -120,9 +121,11 @@ class Indexer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def close(self) -> None:
-        """End the reading of documents."""
-        self._readers.close()
+    async def close(self) -> None:
+        """Hear of nothing any more, and end the reading of documents."""
+        if self._listening is not None:
+            self._listening.cancel()
+        await asyncio.to_thread(self._readers.close)
 
     def wake(self) -> None:
         for event in self._wake.values():

@@ -10,7 +10,7 @@ class Presence:
     """This process among the others; what carries its token belongs to it."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / "processes"
+        self._root, self._folder = root, root / "processes"
         self._folder.mkdir(parents=True, exist_ok=True)
         self.token = secrets.token_hex(8)
         self.file = self._folder / self.token
@@ -22,8 +22,10 @@ class Presence:
 
     def ended(self) -> list[Path]:
         """Return the files of processes that are gone; who has dealt with one removes it."""
+        # The one file is of a version that was alone on its data.
         with self._changing:
-            return [path for path in sorted(self._folder.iterdir()) if self._is_gone(path)]
+            files = [*self._root.glob("audit-head"), *sorted(self._folder.iterdir())]
+            return [file for file in files if self._is_gone(file)]
 
     def is_alive(self, token: str) -> bool:
         """Whether a process is there that has this token."""

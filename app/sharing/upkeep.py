@@ -102,13 +102,17 @@ class Upkeep:
 
     async def _keep_house(self) -> None:
         while True:
-            for file in self._presence.ended():
-                if head := file.read_text("ascii").strip():
-                    self._audit.follow(head)
-                file.unlink()
-            for tidy in self._tidy:
-                await asyncio.to_thread(tidy)
+            await _done(self._bury)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _bury(self) -> None:
+        """Note the last line of each process that has ended, and remove what it left."""
+        for file in self._presence.ended():
+            if head := file.read_text("ascii").strip():
+                self._audit.follow(head)
+            file.unlink()
+        for tidy in self._tidy:
+            await asyncio.to_thread(tidy)
 
 
 async def _done(work: Callable[[], Coroutine[None, None, None]]) -> bool:

@@ -89,7 +89,7 @@ def test_who_may_read_and_what_is_deleted_holds_in_the_other_at_once(pair: Pair)
     question = "Who guards the vault of Evallonia?"
     for told, asked in (pair, pair[::-1]):
         job = told.indexed("vault.txt", b"The vault of Evallonia is guarded by Anna.")
-        document = job["document_id"]
+        document = str(job["document_id"])
         with told.client() as admin:
             key = admin.post("/v1/keys", json={"subject": "bob", "role": "reader"}).json()["key"]
             with asked.client(key) as bob:
