@@ -191,7 +191,7 @@ def manifests(
     return objects
 
 
-def _certificate(pod: Json) -> str | None:
+def _certificate(pod: dict[str, Any]) -> str | None:
     """Return the Secret of the certificate that the app serves, None where it speaks plain HTTP."""
     volumes = {each["name"]: each for each in pod.get("volumes", [])}
     found = volumes.get("tls", {}).get("secret", {}).get("secretName")

@@ -10,7 +10,7 @@ from tests.infra.recorder import Deployment
 from tests.infra.test_settings import refusal
 
 EXISTING: dict[str, Any] = {"registry": {"host": "registry.example.com"}}
-INGRESS = {
+INGRESS: dict[str, Any] = {
     "expose": "Ingress",
     "edge": {
         "host": "rag.example.com",
@@ -20,7 +20,7 @@ INGRESS = {
     },
     "tls": {"mode": "certManager", "issuer": "letsencrypt"},
 }
-GATEWAY = {
+GATEWAY: dict[str, Any] = {
     "expose": "Gateway",
     "edge": {
         "host": "rag.example.com",
@@ -108,8 +108,7 @@ def test_cert_manager_is_asked_for_names_and_addresses(deploy: Deploy, tmp_path:
 
     found = deploy(existing(tmp_path, app))
 
-    (made,) = found.of("Certificate")[1:] or found.of("Certificate")
-    assert made.inputs["spec"] == {
+    assert found["rag-tls-certificate"].inputs["spec"] == {
         "secretName": "rag-tls",
         "issuerRef": {"group": "cert-manager.io", "kind": "Issuer", "name": "company"},
         "dnsNames": ["rag.example.com"],

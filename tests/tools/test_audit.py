@@ -47,7 +47,7 @@ def record(id_: str, ecosystem: str, name: str, *events: dict[str, str], **more:
     return {
         "schema_version": "1.7.0",
         "id": id_,
-        "modified": "2026-11-18T10:00:00.123456Z",
+        "modified": "2026-11-18T10:00:00.123456789Z",
         "summary": f"a hole in {name}",
         "affected": [affected],
         **more,
@@ -242,6 +242,21 @@ def test_a_range_may_begin_and_end_more_than_once(version: str, affected: bool) 
     ranges = [{"type": "SEMVER", "events": [*events, {"last_affected": "1.9.0"}]}]
 
     assert is_affected("Go", version, {"ranges": ranges}) is affected
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [("0.0.0-20240101000000-abcdef012345", True), ("1.0.0", True), ("1.0.1", False)],
+)
+def test_nought_is_before_every_version_and_the_last_affected_is_affected(
+    version: str, affected: bool
+) -> None:
+    for first in ("0", "1.0.0"):
+        events = [{"introduced": first}, {"last_affected": "1.0.0"}]
+        ranges = [{"type": "SEMVER", "events": events}]
+        expected = affected and not (first == "1.0.0" and version.startswith("0"))
+
+        assert is_affected("Go", version, {"ranges": ranges}) is expected
 
 
 def test_a_listed_version_is_affected_without_a_range() -> None:

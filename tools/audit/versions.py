@@ -13,6 +13,8 @@ from packaging.version import InvalidVersion, Version
 
 SEMVER = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 Event = Mapping[str, str]
+# of events at one version: what is fixed there may be introduced again, and be the last affected
+RANK = {"fixed": 0, "introduced": 1, "last_affected": 2}
 
 
 class UnreadableVersion(ValueError):
@@ -87,17 +89,17 @@ def fixed_in(ecosystem: str, version: str, affected: Mapping[str, Any]) -> str |
 
 def _in_range(order: Callable[[str], Any], version: str, events: Iterable[Event]) -> bool:
     given = order(version)
-    # of events at one version the end comes first: what is fixed there may be introduced again
     marks = [
-        (order(value), kind != "introduced", kind)
+        # "0" comes before every version, also before pseudo-versions
+        (value != "0", order(value), RANK[kind])
         for event in events
         for kind, value in event.items()
-        if kind in ("introduced", "fixed", "last_affected")
+        if kind in RANK
     ]
     inside = False
-    for at, _, kind in sorted(marks, key=lambda mark: (mark[0], not mark[1])):
-        if kind == "introduced" and given >= at:
-            inside = True
-        elif (kind == "fixed" and given >= at) or (kind == "last_affected" and given > at):
+    for bounded, at, rank in sorted(marks):
+        if rank == RANK["introduced"]:
+            inside = inside or not bounded or given >= at
+        elif given > at or (given == at and rank == RANK["fixed"]):
             inside = False
     return inside

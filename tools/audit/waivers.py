@@ -40,7 +40,7 @@ def read_waivers(file: Path) -> list[Waiver]:
 def _waiver(file: Path, number: int, given: dict[str, Any]) -> Waiver:
     problems = [f"{key} is not a member" for key in given.keys() - KEYS.keys()]
     for key, kind in KEYS.items():
-        if not isinstance(given.get(key), kind) or given[key] == "":
+        if type(given.get(key)) is not kind or given[key] == "":  # a datetime is a date too
             wanted = "a day such as 2027-01-31" if kind is date else "a text"
             problems.append(f"{key} is {given.get(key)!r}; it must be {wanted}")
     if problems:
