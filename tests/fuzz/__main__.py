@@ -43,7 +43,7 @@ def main() -> int:
                 _add(tallies.setdefault(parser.name, Tally()), found)
                 for line in (*found.crashes, *found.raised):
                     print(f"{parser.name}: {line}", flush=True)
-    report = _report(tallies, given)
+    report = _report(tallies)
     text = json.dumps(report, indent=2) + "\n"
     print(text)
     if given.json:
@@ -72,10 +72,10 @@ def _add(total: Tally, found: Tally) -> None:
     total.most_mb = max(total.most_mb, found.most_mb)
 
 
-def _report(tallies: dict[str, Tally], given: argparse.Namespace) -> dict[str, object]:
+def _report(tallies: dict[str, Tally]) -> dict[str, object]:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
-        "command": f"python -m tests.fuzz --inputs {given.inputs} --seed {given.seed}",
+        "command": " ".join(["python -m tests.fuzz", *sys.argv[1:]]),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
