@@ -1,6 +1,5 @@
 """The worst case: a model that obeys every document. What leaves the service stays the same."""
 
-import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -56,15 +55,13 @@ class Planted:
 async def one(asking: Asking, plant: Plant, stream: bool) -> Answer:
     if not stream:
         return await asking.ask(plant.question)
-    said, answer = "", None
-    async for part in asking.stream(plant.question):
-        if isinstance(part, Answer):
-            answer = part
-        else:
-            said += part
-    assert answer is not None
-    assert said == answer.answer
-    await asyncio.sleep(0)
+    said: list[str] = []
+
+    async def sink(text: str) -> None:
+        said.append(text)
+
+    rest, answer = await asking.tell(plant.question, sink)
+    assert "".join([*said, *rest]) == answer.answer
     return answer
 
 
