@@ -102,7 +102,7 @@ def test_nothing_that_loads_goes_out_however_the_pieces_fall(reply: str, size: i
     assert "![" not in said
     assert not re.search(r"<img\b", said)
     assert not re.search(r"(?<!\w)//evil\.example", said)
-    assert "www.evil" not in said
+    assert not re.search(r"\bwww\.evil", said)  # in the middle of a word no program sees a link
 
 
 def test_a_quote_is_made_inert_too() -> None:
