@@ -17,11 +17,13 @@ from tests.e2e.outside import Shell
 from tools import official_plugin
 
 Inventory = dict[str, dict[str, str]]
-# Qdrant's own image finds its key in this file, the stand-in in one that holds nothing else
+# Qdrant's own image finds its keys in this file, the stand-in each in one that holds nothing else
 PLAYED = """FROM {image}
-ENTRYPOINT ["sh", "-c", "python3 -c 'import json; print(json.load(open(\\"config/local.yaml\\"))\
-[\\"service\\"][\\"api_key\\"])' > /tmp/key && QDRANT_EDGE_API_KEY_FILE=/tmp/key exec python3 -m \
-local.qdrant"]
+ENTRYPOINT ["sh", "-c", "python3 -c 'import json; \
+keys = json.load(open(\\"config/local.yaml\\"))[\\"service\\"]; \
+[open(f\\"/tmp/{{name}}\\", \\"w\\").write(keys[name]) for name in keys]' && \
+QDRANT_EDGE_API_KEY_FILE=/tmp/api_key QDRANT_EDGE_READ_ONLY_API_KEY_FILE=/tmp/read_only_api_key \
+exec python3 -m local.qdrant"]
 """
 
 

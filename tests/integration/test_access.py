@@ -135,6 +135,8 @@ ADMIN_ONLY = {
     ("POST", "/v1/keys"),
     ("DELETE", f"/v1/keys/{NOBODY}"),
     ("DELETE", "/v1/documents"),
+    ("PUT", f"/v1/documents/{NOBODY}/quarantine"),
+    ("DELETE", f"/v1/documents/{NOBODY}/quarantine"),
     ("POST", "/v1/backup"),
     ("PUT", "/v1/backup"),
 }

@@ -223,7 +223,8 @@ def test_openapi_describes_what_is_served_and_nothing_else(app: AppProcess) -> N
         "/healthz", "/readyz", "/metrics", "/query/run", "/rag", "/v1/search", "/v1/models",
         "/v1/models/{model}", "/v1/chat/completions", "/v1/documents",
         "/v1/documents/{document_id}", "/v1/documents/{document_id}/text",
-        "/v1/documents/{document_id}/readers", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
+        "/v1/documents/{document_id}/readers", "/v1/documents/{document_id}/quarantine",
+        "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
         "/v1/me", "/v1/keys", "/v1/keys/{key_id}", "/v1/backup",
         "/v1/responses", "/mcp", "/pipelines/{name}/run",
     }  # fmt: skip
