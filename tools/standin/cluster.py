@@ -120,8 +120,9 @@ class Cluster:
                 )
             except httpx.TransportError as error:
                 # every request here may be sent twice: reads, applies, deletions
+                # a first handshake of many at once has failed where the server was well
                 never_there = isinstance(error, httpx.ConnectError) and not self._answered
-                if attempt == ATTEMPTS or never_there:
+                if attempt == ATTEMPTS or (never_there and attempt > 1):
                     raise self._unreachable(error) from error
                 time.sleep(RESTART_SECONDS * attempt)
                 continue
