@@ -14,6 +14,7 @@ from app.documents.ledger import Ledger
 from app.documents.library import Library
 from app.documents.opening import WrongFormat
 from app.documents.shelf import Shelf
+from app.documents.work import Work
 from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.metrics import Metrics
@@ -77,16 +78,15 @@ def build(settings: Settings) -> Service:
     stores = Stores(settings, generations, lambda: journal.holdings.vectors)
     index = ChunkIndex(settings, stores)
     ocr = _ocr(settings)
-    indexer = Indexer(
+    work = Work(
         journal,
         shelf,
         index,
         limits=reading_limits(settings, ocr=ocr is not None),
-        jobs=settings.indexing_jobs,
-        turnstile=turnstile,
         ocr=ocr,
         injections=settings.injections,
     )
+    indexer = Indexer(journal, shelf, work, jobs=settings.indexing_jobs, turnstile=turnstile)
     library = Library(
         journal=journal,
         shelf=shelf,

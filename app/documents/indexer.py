@@ -5,59 +5,25 @@ Of all processes on the data one leads it; the others hear of its jobs' ends fro
 
 import asyncio
 import contextlib
-import json
 import logging
-import random
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import Literal
 
-from app.documents.holdings import chunk_readers
 from app.documents.journal import Journal
-from app.documents.records import Document, Job
-from app.documents.shelf import Shelf, is_full
-from app.failures import Failure, explain
+from app.documents.records import Job
+from app.documents.shelf import Shelf
+from app.documents.work import Work
 from app.log import where
 from app.sharing.turnstile import Turnstile
-from pipelines.convert import Limits, Page, Readers, UnreadableDocument
-from pipelines.ocr import Ocr, recognized
-from pipelines.reading.injection import examined
 
 log = logging.getLogger("app.indexer")
-MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
-LONGEST_DELAY = 30.0
 LONGEST_WAIT = 5.0
 LOOK_SECONDS = 0.2  # between two looks at what other processes did
 STOP_SECONDS = 10.0
 Lane = Literal["index", "delete"]
 LANES: tuple[Lane, ...] = ("index", "delete")  # nobody waits for a long book to get rid of a page
-
-
-class Withdrawn(Exception):
-    """The job is not wanted any more: it was cancelled, or its document deleted."""
-
-
-class Index(Protocol):
-    """What is searched."""
-
-    def index(
-        self,
-        collection: str,
-        document_id: str,
-        name: str,
-        pages: list[Page],
-        on_progress: Callable[[int, int], None] | None = None,
-        readers: Sequence[str] | None = None,
-    ) -> int:
-        """Write a document's chunks in place of its old ones and return how many there are."""
-
-    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
-        """Write who may read a document into all chunks of it."""
-
-    def remove(self, collection: str, document_id: str) -> int:
-        """Remove a document's chunks and return how many there were."""
 
 
 class Indexer:
@@ -67,22 +33,15 @@ class Indexer:
         self,
         journal: Journal,
         shelf: Shelf,
-        index: Index,
+        work: Work,
         *,
-        limits: Limits,
         jobs: int,
         turnstile: Turnstile,
-        ocr: Ocr | None = None,
-        injections: Literal["report", "quarantine"] = "report",
     ) -> None:
         self._journal = journal
         self._shelf = shelf
-        self._index = index
-        self._limits = limits
+        self.work = work
         self._jobs = jobs
-        self._ocr = ocr
-        self._injections = injections
-        self._readers = Readers()
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
         self._turnstile = turnstile
@@ -125,7 +84,7 @@ class Indexer:
         """Hear of nothing any more, and end the reading of documents."""
         if self._listening is not None:
             self._listening.cancel()
-        await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self.work.close)
 
     def wake(self) -> None:
         for event in self._wake.values():
@@ -174,24 +133,12 @@ class Indexer:
         """Bring the chunks up to what the journal says; it decides alone until they are."""
         while True:
             try:
-                written = await asyncio.to_thread(self._write_readers)
+                written = await asyncio.to_thread(self.work.write_waiting_readers)
             except Exception as error:
                 log.warning("readers not written", extra={"at": where(error)})
                 written = 0
             if not written:
                 await asyncio.sleep(LONGEST_WAIT)
-
-    def _write_readers(self) -> int:
-        waiting = self._journal.unwritten()
-        for document in waiting:
-            self.write_readers(document)
-        return len(waiting)
-
-    def write_readers(self, document: Document) -> None:
-        """Write a document's readers into its chunks; raises StageError."""
-        readers = chunk_readers(document.owner, document.readers)
-        self._index.set_readers(document.collection, document.id, readers)
-        self._journal.readers_written(document.id, document.readers)
 
     async def _took_one(self, lane: Lane) -> bool:
         job = await asyncio.to_thread(self._begun, lane)
@@ -216,13 +163,12 @@ class Indexer:
         return job
 
     async def _one(self, job: Job) -> None:
-        step = self._delete if job.kind == "delete" else self._index_one
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
 
         def run() -> None:
             try:
-                self._guarded(step, job)
+                self.work.do(job)
             finally:
                 self._turnstile.leave()
             with contextlib.suppress(RuntimeError):  # the loop is gone when the process ends
@@ -236,121 +182,3 @@ class Indexer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), STOP_SECONDS)
             raise
-
-    def _guarded(self, step: Callable[[Job], None], job: Job) -> None:
-        """Run one job to an end that the journal knows."""
-        try:
-            step(job)
-        except UnreadableDocument as error:
-            self._journal.close_job(job, "refused", str(error))
-        except Withdrawn as error:
-            self._take_back(job)
-            self._journal.close_job(job, "cancelled", str(error))
-        except Exception as error:
-            self._failed(job, error)
-        self._tidy(job)
-
-    def _failed(self, job: Job, error: Exception) -> None:
-        full = isinstance(error, OSError) and is_full(error)
-        failure = Failure(None, "the disk is full", retry=True) if full else explain(error)
-        log.warning("job failed", extra={"job": job.id, "at": where(error), "try": job.attempts})
-        # A deletion was promised: it is tried until it is done.
-        if job.kind == "delete" or (failure.retry and job.attempts < MOST_ATTEMPTS):
-            delay = min(LONGEST_DELAY, 0.5 * 2 ** min(job.attempts, 8)) * random.uniform(0.8, 1.2)
-            self._journal.retry(job, failure.reason, stage=failure.stage, delay=delay)
-        else:
-            self._take_back(job)
-            self._journal.close_job(job, "failed", failure.reason)
-
-    def _take_back(self, job: Job) -> None:
-        """Remove what a job wrote before it ended; the version before it answers as it did."""
-        document = self._journal.document(job.document_id)
-        if document is None:
-            return  # its deletion waits behind this job
-        try:
-            if document.sha256 is None:
-                self._index.remove(job.collection, job.document_id)
-            else:
-                pages = self._shelf.read_pages(job.document_id, document.sha256)
-                readers = chunk_readers(document.owner, document.readers)
-                self._index.index(
-                    job.collection, job.document_id, document.name, pages, readers=readers
-                )
-                self.write_readers(document)
-        except Exception as error:
-            # The next upload under this name replaces all of it.
-            log.warning("left in the index", extra={"job": job.id, "at": where(error)})
-
-    def _index_one(self, job: Job) -> None:
-        self._stop_if_withdrawn(job)
-        if job.attempts > MOST_ATTEMPTS:
-            self._journal.close_job(job, "failed", "it was tried too often")
-            return
-        document = self._journal.document(job.document_id)
-        if document is None:
-            message = "the document was deleted"
-            raise Withdrawn(message)
-        self._journal.advance(job.id, "convert", 0.05)
-        original = self._shelf.original(job.sha256)
-        reading = self._readers.read(original, job.name, self._limits)
-        found = reading.findings
-        if self._ocr is not None and any(page.scanned for page in reading.pages):
-            reading = recognized(
-                reading,
-                self._ocr,
-                lambda page: self._readers.draw(original, job.name, page, self._limits),
-                lambda done, total: self._progress(job, done, total, stage="ocr"),
-            )
-            found = examined(reading.pages)  # what is hidden is of the pages that have text
-        pages = reading.pages
-        self._shelf.write_pages(job.document_id, job.sha256, pages)
-        self._progress(job, 0, len(pages))
-        chunks = self._index.index(
-            job.collection,
-            job.document_id,
-            job.name,
-            pages,
-            lambda done, total: self._progress(job, done, total),
-            readers=chunk_readers(document.owner, document.readers),
-        )
-        # Chunks of an earlier version or try are kept as they are, with the readers of then.
-        alike = document.sha256 is None and job.attempts == 1
-        files = json.dumps([asdict(verdict) for verdict in reading.files], ensure_ascii=False)
-        self._journal.finish_index(
-            job,
-            chunks=chunks,
-            pages=len(pages),
-            note=reading.note,
-            files=files,
-            readers=document.readers if alike else None,
-            warnings=json.dumps([asdict(each) for each in found], ensure_ascii=False),
-            quarantined=bool(found) and self._injections == "quarantine",
-        )
-        log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
-        if found:
-            kinds = sorted({each.kind for each in found})
-            log.warning("speaks to a model", extra={"job": job.id, "kinds": kinds})
-
-    def _progress(self, job: Job, done: int, total: int, stage: str = "index") -> None:
-        self._stop_if_withdrawn(job)
-        first, share = (0.05, 0.15) if stage == "ocr" else (0.2, 0.75)
-        self._journal.advance(job.id, stage, first + share * done / max(total, 1))
-
-    def _stop_if_withdrawn(self, job: Job) -> None:
-        if reason := self._journal.is_withdrawn(job):
-            raise Withdrawn(reason)
-
-    def _delete(self, job: Job) -> None:
-        removed = self._index.remove(job.collection, job.document_id)
-        self._journal.finish_delete(job)
-        log.info("deleted", extra={"job": job.id, "chunks": removed})
-
-    def _tidy(self, job: Job) -> None:
-        try:
-            contents = self._journal.contents_of(job.document_id)
-            self._shelf.release(job.document_id, contents, self._journal.needed)
-            if job.kind == "delete":
-                self._journal.erase_histories()
-        except OSError as error:
-            # The next start sweeps what could not be removed now.
-            log.warning("left on disk", extra={"job": job.id, "at": where(error)})

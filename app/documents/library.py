@@ -234,7 +234,7 @@ class Library:
             msg = "There is no such document"
             raise not_found(msg)
         try:
-            await asyncio.to_thread(self.indexer.write_readers, document)
+            await asyncio.to_thread(self.indexer.work.write_readers, document)
         except StageError:
             return document, False  # the indexer tries until it is done
         return document, True
