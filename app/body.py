@@ -12,7 +12,7 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 32 * 2**20
 
 
-class Presence:
+class Caller:
     """A caller's connection while its request runs: whoever holds the socket says when it is lost.
 
     Else a task has to wait for it beside each request, and its end by cancellation is a hundred
@@ -30,7 +30,7 @@ class Presence:
 class Body:
     """Wrap `receive`; call `on_gone` when nobody waits for the answer, `on_too_large` as it says.
 
-    Without a `presence` of the caller it watches `receive` itself.
+    Without the `caller` it watches `receive` itself.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Body:
         *,
         declared: int | None,
         limit: int,
-        presence: Presence | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self._receive = receive
-        self._presence = presence
-        if presence is not None:
-            presence.on_lost = self._lost
+        self._caller = caller
+        if caller is not None:
+            caller.on_lost = self._lost
         self._limit = limit
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -75,7 +75,7 @@ class Body:
             return await self.receive()
         if not message.get("more_body", False):
             self.complete = True
-            if self._presence is None:
+            if self._caller is None:
                 self._watcher = asyncio.create_task(self._watch())
         return message
 
@@ -92,8 +92,8 @@ class Body:
             self.on_gone()
 
     def close(self) -> None:
-        if self._presence is not None:
-            self._presence.on_lost = None
+        if self._caller is not None:
+            self._caller.on_lost = None
         if self._watcher is not None:
             self._watcher.cancel()
 

@@ -12,9 +12,9 @@ import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.body import Presence
+from app.body import Caller
 from app.exchange import SECURITY_HEADERS
-from app.guard import PRESENCE, Guard
+from app.guard import CALLER, Guard
 from app.problems import MEDIA_TYPE, Problem, busy
 from app.surface import find
 
@@ -28,7 +28,7 @@ class Doorstep(HttpToolsProtocol):
     """Uvicorn's protocol; the app that it serves is a Guard."""
 
     _refusing = False
-    _presence: Presence | None = None
+    _caller: Caller | None = None
 
     def on_headers_complete(self) -> None:
         self._refusing = self._guard.full and self._is_short_question()
@@ -39,14 +39,14 @@ class Doorstep(HttpToolsProtocol):
         # Its task runs after all else that came in this turn of the loop: who comes next must see
         # that the place is taken.
         self._guard.coming += 1
-        self._presence = Presence()
-        cycle.scope["state"][PRESENCE] = self._presence
+        self._caller = Caller()
+        cycle.scope["state"][CALLER] = self._caller
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._presence is not None:
-            self._presence.lost()
+        if self._caller is not None:
+            self._caller.lost()
 
     def on_body(self, body: bytes) -> None:
         if not self._refusing:

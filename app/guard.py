@@ -25,7 +25,7 @@ from app.surface import Kind, Route, find
 
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
-PRESENCE = "app.presence"  # in the state of a request that the doorstep has counted
+CALLER = "app.caller"  # in the state of a request that the doorstep has counted
 EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
 ARCHIVE_SECONDS = 6 * 3600.0  # all that a service holds, over a line of the site's
 ARCHIVE_BYTES = 2**44  # what fits is a question of the disk, and is asked there
@@ -99,15 +99,15 @@ class Guard:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        presence = scope.get("state", {}).pop(PRESENCE, None)
-        if presence is not None:
+        caller = scope.get("state", {}).pop(CALLER, None)
+        if caller is not None:
             self.coming -= 1
         exchange = Exchange(scope, send)
         exchange.last = lambda: self.leaving
         route = find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
         limit = self.limits.bytes(kind)
-        body = Body(receive, declared=exchange.declared, limit=limit, presence=presence)
+        body = Body(receive, declared=exchange.declared, limit=limit, caller=caller)
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
         try:

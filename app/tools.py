@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.access.identity import caller
 from app.answering import Answering, Asked
-from app.documents.library import Library, check_collection
+from app.documents.library import Library
+from app.documents.names import check_collection
 from app.failures import to_problem
 from app.questions import LONGEST, Collections, Question
 from app.routes.query import Search, search_reply

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,45 +11,21 @@ from typing import Literal
 from app.access.identity import EVERYONE, Identity, visit
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
+from app.documents.names import check_collection, checked_readers
 from app.documents.reading import Selection
 from app.documents.receiving import Received, Reception
 from app.documents.records import Document, Job
 from app.documents.shelf import Shelf, is_full
-from app.problems import Problem, disk_full, forbidden, invalid, not_found
-from app.settings import COLLECTION
+from app.problems import Problem, disk_full, forbidden, not_found
 from pipelines.convert import Page
 from pipelines.errors import StageError
 
 log = logging.getLogger("app.library")
 DELETION_SECONDS = 20.0
 LOOK_SECONDS = 0.2
-MOST_READERS = 100
 ERASED_AT_ONCE = 500
 RETENTION_SECONDS = 3600.0
-READER = re.compile(r"everyone|(user|group):[^\x00-\x1f\x7f,]{1,200}")
 SIGN_SECONDS = 15.0  # proxies cut what is silent for a minute
-
-
-def check_collection(name: str) -> str:
-    """Return the name of a collection if it can be one."""
-    if not re.fullmatch(COLLECTION, name):
-        msg = "collection may hold a-z, 0-9, - and _, at most 63, and begins with a letter or digit"
-        raise invalid(msg)
-    return name
-
-
-def checked_readers(given: list[str] | None) -> list[str] | None:
-    """Return a document's list of readers if it can be one."""
-    if given is None:
-        return None
-    names = sorted({name.strip() for name in given} - {""})
-    if len(names) > MOST_READERS or not all(READER.fullmatch(name) for name in names):
-        msg = (
-            f"readers holds at most {MOST_READERS} of: everyone, user:<name>, group:<name>;"
-            " an empty list is for nobody but the owner and admins"
-        )
-        raise invalid(msg)
-    return names
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.access.identity import Identity, caller, visit
-from app.documents.library import Library, check_collection
+from app.documents.library import Library
+from app.documents.names import check_collection
 from app.documents.reading import Selection
 from app.documents.records import Document
 from app.problems import forbidden, invalid, not_found

@@ -1,17 +1,15 @@
 """Pure: the checks of a sealed stack's objects, as its program, its charts and its images are."""
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from infra.reach import AllowList, addresses
 from stackyard.airgap.check import Check, Leak, checked
 from stackyard.airgap.naming import address_leaks, host_leaks, image_leaks
+from stackyard.airgap.part import Json, Part, Place, parts_of
+from stackyard.airgap.ways_out import ways_out
 
-Json = dict[str, Any]
-OPERATORS = "gpu-operator"  # its namespace: it loads drivers, so it is privileged
 KEYS = {
     *("NGC_API_KEY", "NGC_CLI_API_KEY", "NVIDIA_API_KEY", "HF_TOKEN", "OPENAI_API_KEY"),
     "HUGGING_FACE_HUB_TOKEN",
@@ -27,33 +25,6 @@ QUIET = {
 FETCHING = re.compile(
     r"\b(curl|wget|git clone|go install|apt-get|apt|apk|dnf|yum|npm|uv pip|pip3? install)\b"
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a stack may name."""
-
-    host: str
-    prefix: str | None
-    allowed: AllowList
-
-
-@dataclass(frozen=True)
-class Part:
-    """One object, from the program or from a chart."""
-
-    name: str
-    kind: str
-    value: Json
-
-
-def parts_of(resources: Iterable[Json]) -> list[Part]:
-    """Return the Kubernetes objects and releases of an evaluated program."""
-    return [
-        Part(str(each["name"]), str(each["type"]).rpartition(":")[2], each["inputs"])
-        for each in resources
-        if str(each["type"]).startswith("kubernetes:")
-    ]
 
 
 def examine(
@@ -80,7 +51,7 @@ def examine(
         _images(everything, inventory, place),
         _addresses(everything, place),
         _hosts(everything, place),
-        _ways_out(program, place),
+        ways_out(program, place),
         _keys(everything),
         _telemetry(everything),
         _charts(program, charts, place),
@@ -141,83 +112,6 @@ def _hosts(parts: Sequence[Part], place: Place) -> Check:
         [f"{len(parts)} objects read"],
         leaks,
     )
-
-
-def _ways_out(parts: Sequence[Part], place: Place) -> Check:
-    """Look at what Kubernetes lets through, whatever a pod's own text says."""
-
-    def leaks() -> Iterator[Leak]:
-        for part in parts:
-            yield from _policy(part, place)
-            yield from _pod(part)
-        for namespace in namespaces:
-            if namespace not in denied:
-                yield Leak(namespace, "has no policy that denies what is not listed")
-
-    made = [str(p.value["metadata"]["name"]) for p in parts if p.kind == "Namespace"]
-    # of charts: what is in them is the chart's, and read where it is rendered
-    charted = {str(part.value.get("namespace")) for part in parts if part.kind == "Release"}
-    namespaces = [name for name in made if name not in charted]
-    policies = [part for part in parts if part.kind == "NetworkPolicy"]
-    denied = {
-        str(part.value["metadata"]["namespace"]) for part in policies if _denies(part.value["spec"])
-    }
-    return checked(
-        "ways out",
-        "Does every namespace deny what is not listed, and does every listed way stay inside?",
-        (
-            *(
-                f"{p.value['metadata']['namespace']}/{p.value['metadata']['name']}"
-                for p in policies
-            ),
-            *(
-                f"{name}: a chart's own, without a policy of ours"
-                for name in made
-                if name in charted
-            ),
-        ),
-        leaks(),
-    )
-
-
-def _denies(spec: Json) -> bool:
-    types = set(spec.get("policyTypes", []))
-    everybody = not spec.get("podSelector", {}).get("matchLabels")
-    return everybody and types >= {"Ingress", "Egress"} and not spec.get("egress")
-
-
-def _policy(part: Part, place: Place) -> Iterator[Leak]:
-    if part.kind != "NetworkPolicy":
-        return
-    for rule in part.value["spec"].get("egress", []):
-        if not rule.get("to"):
-            yield Leak(part.name, "lets pods out to everybody")
-        for peer in rule.get("to", []):
-            block = peer.get("ipBlock", {}).get("cidr")
-            if block is not None and not _inside(block, place.allowed):
-                yield Leak(part.name, f"lets pods out to {block}, which is in no allowed range")
-
-
-def _inside(block: str, allowed: AllowList) -> bool:
-    network = ipaddress.ip_network(block, strict=False)
-    ranges = [ipaddress.ip_network(each) for each in allowed.ranges]
-    hosts = [entry.partition(":")[0] for entry in allowed.entries]
-    return (
-        any(
-            network.version == each.version and network.subnet_of(each)  # type: ignore[arg-type]
-            for each in ranges
-        )
-        or str(network.network_address) in hosts
-    )
-
-
-def _pod(part: Part) -> Iterator[Leak]:
-    spec = part.value.get("spec", {}) if isinstance(part.value.get("spec"), dict) else {}
-    pod = spec.get("template", {}).get("spec", {})
-    if pod.get("hostNetwork") and part.value["metadata"].get("namespace") != OPERATORS:
-        yield Leak(part.name, "is on the node's network, where no policy holds")
-    if part.kind == "Service" and spec.get("type") == "ExternalName":
-        yield Leak(part.name, f"is another name for {spec.get('externalName')}")
 
 
 def _containers(part: Part) -> Iterator[Json]:

@@ -11,7 +11,8 @@ import yaml
 
 from infra.reach import AllowList
 from stackyard.airgap.check import Check
-from stackyard.airgap.static import Json, Place, examine
+from stackyard.airgap.part import Json, Place
+from stackyard.airgap.static import examine
 from stackyard.bundle.evaluated import evaluate
 from stackyard.errors import Trouble
 from stackyard.project import PACKAGE, Stack

@@ -1,11 +1,9 @@
 """Makes a bundle: fetches what the lock says into one folder, lists its software, signs it."""
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -23,6 +21,7 @@ from stackyard.bundle.layout import (
 )
 from stackyard.bundle.lock import PUSHED, Item, Lock
 from stackyard.bundle.manifest import NAME, PUBLIC_KEY, SIGNATURE, Manifest
+from stackyard.bundle.moved import Moved
 from stackyard.bundle.resolve import PARALLEL, Sources, chart_archive
 from stackyard.bundle.software import list_software, short_digest
 from stackyard.errors import Trouble
@@ -30,31 +29,6 @@ from stackyard.errors import Trouble
 Tell = Callable[[str], None]
 FILES = {"wheel": "wheels", "tool": "tools", "plugin": "plugins"}  # kind -> folder
 SPARE = 1 << 28  # bytes that stay free on the disk
-
-
-@dataclass
-class Moved:
-    """What a run fetched: blobs and files, and their bytes."""
-
-    blobs: int = 0
-    bytes: int = 0
-    total: int = 0  # bytes that were to be fetched
-    started: float = field(default_factory=time.monotonic)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, size: int, *, blobs: int = 0) -> None:
-        with self._lock:
-            self.bytes += size
-            self.blobs += blobs
-
-    def line(self) -> str:
-        """Return how far it is and how long the rest takes."""
-        rate = self.bytes / max(time.monotonic() - self.started, 0.001)
-        left = max(self.total - self.bytes, 0) / rate if rate else 0
-        return (
-            f"{self.bytes / 1e6:.0f} of {self.total / 1e6:.0f} MB, {rate / 1e6:.0f} MB/s, "
-            f"about {left:.0f} s left"
-        )
 
 
 @dataclass(frozen=True)
