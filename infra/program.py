@@ -35,6 +35,7 @@ from infra.lock import Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
 from infra.nim_ground import NimGround
+from infra.planned import Planner, heed
 from infra.reach import allow_list
 from infra.registry import Registry
 from infra.schema import Settings
@@ -44,12 +45,15 @@ from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
 from infra.settings import load_file, load_lock, load_secrets, load_settings
 
 
-def deploy(*, listing: bool = False) -> None:
+def deploy(*, listing: bool = False, planner: Planner | None = None) -> None:
     """Deploy the selected stack.
 
     `listing`: to see what it needs, before a bundle's lock says which digest each part has.
+    `planner`: says whether its models fit on its GPUs, before anything is made.
     """
     settings = load_settings(pulumi.get_stack(), listing=listing)
+    if planner is not None:
+        heed(planner, pulumi.get_stack(), settings)
     secrets = load_secrets()
     # what this machine lacks says nothing about a cluster elsewhere
     machine = load_machine() if settings.cluster.kind == "local" else Machine()

@@ -59,7 +59,8 @@ class ModelSettings(Frozen):
         default=None,
         ge=1,
         le=240,
-        description="nim: how long a start may take, files present. Unset: 30, others than llm 15",
+        description="nim: how long a start may take, files present. Unset: 30, others than llm 15, "
+        "and 1 for each billion of parameters over 8 that the model's name has",
     )
     preloaded: bool = Field(
         default=False,
@@ -156,7 +157,8 @@ class GpuOperatorSettings(Frozen):
     mig_profile: str | None = Field(
         default=None,
         min_length=1,
-        description="mig: a configuration of the MIG manager, for example all-1g.10gb",
+        description="mig: a configuration of the MIG manager, for example all-1g.10gb; on an "
+        "existing cluster its nodes carry it as the label nvidia.com/mig.config",
     )
 
 
