@@ -30,7 +30,7 @@ test: .venv/.tested ## Fresh machine to all tiers passed
 	@echo "all tiers passed"
 
 in-a-row:
-	@for tier in check unit contract integration stacks; do $(MAKE) --no-print-directory "$$tier" || exit; done
+	@for tier in check unit contract integration engine; do $(MAKE) --no-print-directory "$$tier" || exit; done
 
 check: .venv/.tested ## Format, lint and types
 	@(.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy) $(SHOW)
@@ -44,8 +44,8 @@ contract: .venv/.tested ## Between the rooms, and against the outside's contract
 integration: .venv/.tested ## Real HTTP against processes on this machine
 	@$(PYTEST) tests -q -m integration $(SHOW)
 
-stacks: .venv/.tested ## Stacks of every kind through the real engine, with doubles of clouds
-	@$(PYTEST) tests/stacks -q -m engine $(SHOW)
+engine: .venv/.tested ## Programs through the real Pulumi engine and other tools, without a cluster
+	@$(PYTEST) tests -q -m engine $(SHOW)
 
 e2e: .venv/.tested ## Journeys on a real kind cluster of their own
 	@$(PYTEST) tests -v -m "e2e and not long" $(SHOW)
@@ -91,4 +91,4 @@ s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages s3-packages test in-a-row check unit contract integration stacks e2e long fix bench chaos figures audit
+.PHONY: help up down serve tools eks-packages s3-packages test in-a-row check unit contract integration engine e2e long fix bench chaos figures audit
