@@ -12,7 +12,7 @@ from tests.stacks.test_stacks import FILES, NEEDED, kubeconfig, name_of, setting
 
 __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
 
-pytestmark = pytest.mark.cluster  # of this tier because it may download
+pytestmark = pytest.mark.engine  # of this tier because it may download
 
 
 def kind_of(schema: dict[str, Definition], api_version: str, kind: str) -> Definition:
