@@ -29,7 +29,7 @@ from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
-from infra.exports import inventory, service_url
+from infra.exports import inventory, known_url, service_url
 from infra.ground import Given, Ground
 from infra.lock import Lock
 from infra.machine import Machine, load_machine
@@ -143,6 +143,8 @@ class Stack:
                 node_port=self.cluster.node_port,
                 load_balancer=self.cluster.load_balancer,
                 certificate=own,
+                url=known_url(self.cluster, self.settings.app),
+                client_secret=self.secrets.get("oidcClientSecret"),
             ),
             self.opts,
         )

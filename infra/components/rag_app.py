@@ -26,6 +26,7 @@ from infra.schema import AccessSettings, AppSettings, ServiceType
 
 PORT = 1416
 DATA, KEYS, TLS = "/data", "/etc/rag", "/etc/rag-tls"
+CLIENT_SECRET = "oidc-client-secret"
 # a conversion may take 2 GiB in a process of its own
 RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
 # Each node must have heard that a pod is to go before it stops taking requests.
@@ -54,6 +55,8 @@ class RagAppArgs:
     node_port: int | None
     load_balancer: Mapping[str, str]  # annotations of a Service of that type
     certificate: pulumi.Output[str] | None = None  # the Secret, where the app itself ends TLS
+    url: str | None = None  # that callers use, where it is known before there is a Service
+    client_secret: pulumi.Output[str] | None = None  # at the identity provider
 
 
 class RagApp(pulumi.ComponentResource):
@@ -208,6 +211,7 @@ def environment(args: RagAppArgs) -> dict[str, str]:
     if args.settings.trusted_proxies:
         result["RAG_TRUSTED_PROXIES"] = json.dumps(args.settings.trusted_proxies)
     result |= _access(args.access)
+    result |= _login(args)
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
         result[f"{prefix}_URL"] = endpoint.url
@@ -244,6 +248,22 @@ def _access(access: AccessSettings) -> dict[str, str]:
     return result
 
 
+def _login(args: RagAppArgs) -> dict[str, str]:
+    oidc = args.access.oidc
+    if oidc is None or oidc.login is None or args.url is None:
+        return {}
+    result = {
+        "RAG_PUBLIC_URL": args.url,
+        "RAG_OIDC_CLIENT_ID": oidc.login.client_id,
+        "RAG_OIDC_SCOPES": json.dumps(oidc.login.scopes),
+    }
+    if args.client_secret is not None:
+        result["RAG_OIDC_CLIENT_SECRET_FILE"] = f"{KEYS}/{CLIENT_SECRET}"
+    if oidc.login.session_minutes is not None:
+        result["RAG_OIDC_SESSION_MINUTES"] = str(oidc.login.session_minutes)
+    return result
+
+
 def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
     """Return the files of the app's Secret, by name."""
     models = {
@@ -257,6 +277,7 @@ def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
         "qdrant-read-api-key": args.qdrant_read_api_key,
         **models,
         **_provider_keys(args.access),
+        **({CLIENT_SECRET: args.client_secret} if args.client_secret is not None else {}),
     }
 
 

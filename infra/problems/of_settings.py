@@ -72,7 +72,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *scaling_problems(settings),
         *_registry(settings, secrets),
         *edge_problems(settings),
-        *access_problems(settings),
+        *access_problems(settings, secrets),
         *_policy(settings),
         *_next_embedding(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
