@@ -6,7 +6,7 @@ from infra.autoscaling import Scaled, autoscale
 from infra.catalog import build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
-from infra.components import backups, model_server, qdrant, rag_app
+from infra.components import backups, bulk_load, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs
 from infra.components.certificate import Certificate, CertificateArgs
@@ -167,6 +167,11 @@ class Stack:
             models=models.values(),
             provider=self.settings.access.asked_provider,
             servers=servers,
+            bulk=(
+                Workload(name=bulk_load.NAME, scope=scope, port=rag_app.PORT)
+                if self.settings.app.bulk_workers
+                else None
+            ),
             downloads=[
                 Workload(
                     name=download_name(role),

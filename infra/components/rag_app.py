@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.availability import NODE
+from infra.components.bulk_load import BulkLoadArgs, bulk_load
 from infra.components.pod import (
     Probes,
     Resources,
@@ -107,6 +108,21 @@ class RagApp(pulumi.ComponentResource):
             opts=child,
         )
         served = [] if args.certificate is None else [secret_volume("tls", args.certificate)]
+        variables = {**environment(args), **scope.outward.environment}
+        mounts = [
+            mount("data", DATA),
+            mount("keys", KEYS, read_only=True),
+            *([mount("tls", TLS, read_only=True)] if served else []),
+            *site.mounts,
+            *scope.outward.mounts,
+        ]
+        volumes = [
+            claim_volume("data", volume.metadata.name),
+            secret_volume("keys", secret.metadata.name),
+            *served,
+            *site.volumes,
+            *scope.outward.volumes,
+        ]
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=scope.metadata(name, "app"),
@@ -129,30 +145,31 @@ class RagApp(pulumi.ComponentResource):
                                 name,
                                 image=args.image,
                                 port=PORT,
-                                environment={**environment(args), **scope.outward.environment},
+                                environment=variables,
                                 probes=PROBES if args.certificate is None else OVER_TLS,
                                 resources=RESOURCES,
-                                mounts=[
-                                    mount("data", DATA),
-                                    mount("keys", KEYS, read_only=True),
-                                    *([mount("tls", TLS, read_only=True)] if served else []),
-                                    *site.mounts,
-                                    *scope.outward.mounts,
-                                ],
+                                mounts=mounts,
                             )
                         ],
-                        volumes=[
-                            claim_volume("data", volume.metadata.name),
-                            secret_volume("keys", secret.metadata.name),
-                            *served,
-                            *site.volumes,
-                            *scope.outward.volumes,
-                        ],
+                        volumes=volumes,
                     ),
                 ),
             ),
             opts=child,
         )
+        if args.settings.bulk_workers:
+            bulk = BulkLoadArgs(
+                scope=scope,
+                image=args.image,
+                workers=args.settings.bulk_workers,
+                account=account.metadata.name,
+                environment=variables,
+                mounts=mounts,
+                volumes=volumes,
+                resources=RESOURCES,
+                beside=together(name, scope),
+            )
+            bulk_load(f"{name}-bulk", bulk, parent=self)
         self.register_outputs({})
 
 
@@ -215,7 +232,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
         result[f"{prefix}_URL"] = endpoint.url
-        result[f"{prefix}_MODEL"] = endpoint.model
+        if endpoint.model is not None:
+            result[f"{prefix}_MODEL"] = endpoint.model
         if endpoint.dimension is not None:
             result[f"{prefix}_DIMENSION"] = str(endpoint.dimension)
         if endpoint.api_key is not None:

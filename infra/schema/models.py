@@ -103,6 +103,15 @@ class NextEmbeddingSettings(Frozen):
     dimension: int = Field(gt=0, le=65536, description="length of its vectors")
 
 
+class OcrSettings(Frozen):
+    """Who reads pages that are pictures."""
+
+    url: WebAddress = Field(
+        description="NVIDIA's NIM for OCR or what answers as it does, ends in /v1. Without it "
+        "scanned pages are told as needing OCR"
+    )
+
+
 class ModelsSettings(Frozen):
     """The three model roles."""
 
@@ -112,6 +121,7 @@ class ModelsSettings(Frozen):
     ranking: ModelSettings = ModelSettings()
     hours: Hours | None = Field(default=None, description="nim: when models run. Unset: always")
     next_embedding: NextEmbeddingSettings | None = None
+    ocr: OcrSettings | None = None
 
     def role(self, name: str) -> ModelSettings:
         """Return one role's settings by its name."""

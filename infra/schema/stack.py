@@ -89,6 +89,13 @@ class AppSettings(Frozen):
         description="`rolling`: the new answers before the old ends; `recreate`: for a version "
         "that cannot share the data with the one before, and says so",
     )
+    bulk_workers: int = Field(
+        default=0,
+        ge=0,
+        le=32,
+        description="helpers that `stackyard ingest --bulk` brings up for the time of a load, on "
+        "the app's node",
+    )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")
     site: str | None = Field(
@@ -195,6 +202,7 @@ SECRETS: dict[str, str] = {
     "llmApiKey": "the hosted language model with a URL of its own",
     "embeddingApiKey": "the hosted embedding model with a URL of its own",
     "nextEmbeddingApiKey": "the embedding model to change to",
+    "ocrApiKey": "the service that reads scanned pages",
     "rankingApiKey": "the hosted ranking model with a URL of its own",
     "registryPassword": "pulling from `registry.host` as `registry.username`",
     "appApiKeys": "keys that callers may use, separated by commas. Unset: one is generated",

@@ -67,6 +67,14 @@ def test_the_app_accepts_the_values(
     assert (settings.llm_api_key_file is not None) == hosted
 
 
+def test_a_helper_of_a_bulk_load_is_given_what_the_app_is(deploy: Deploy) -> None:
+    found = deploy({"app": {"bulkWorkers": 2}})
+    pod = found["rag-bulk"].inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+    assert pod["containers"][0]["env"] == found.pods["rag"]["containers"][0]["env"]
+    assert (ROOT / "app" / "worker.py").is_file()
+
+
 def test_the_app_understands_a_provider_as_a_stack_names_it(
     deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
