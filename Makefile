@@ -1,9 +1,13 @@
 # Every target brings what it needs; `make help` lists them.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 export STACKYARD_CACHE ?= $(HOME)/.cache/stackyard
 RUN := .venv/bin/python -m
 STACK ?= dev
+# what the tests start themselves knows nothing of the make that runs them
+BARE := not integration and not engine and not e2e
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(RUN) pytest
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,28 +24,34 @@ serve: .venv/.synced ## The same service as processes, without Kubernetes or con
 tools: .venv/.synced ## Provide the pinned tools: docker, kind, kubectl, helm, pulumi
 	@$(RUN) tools
 
-test: check unit contract integration e2e ## Fresh machine to all tiers passed
+# the journeys wait more than they work: the other tiers run beside them
+test: .venv/.tested ## Fresh machine to all tiers passed
+	@$(MAKE) --no-print-directory -j 2 in-a-row e2e SHOW='2>&1 | sed -u "s/^/$$@: /"'
 	@echo "all tiers passed"
 
+in-a-row:
+	@for tier in check unit contract integration engine; do $(MAKE) --no-print-directory "$$tier" || exit; done
+
 check: .venv/.tested ## Format, lint and types
-	@.venv/bin/ruff format --check .
-	@.venv/bin/ruff check .
-	@.venv/bin/mypy
+	@(.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy) $(SHOW)
 
 unit: .venv/.tested ## The rooms by themselves, no network but loopback
-	@$(RUN) pytest tests -q -n auto -m "not integration and not cluster and not e2e" --ignore=tests/contract
+	@$(PYTEST) tests -q -n auto -m "$(BARE)" --ignore=tests/contract $(SHOW)
 
 contract: .venv/.tested ## Between the rooms, and against the outside's contracts
-	@$(RUN) pytest tests/contract -q -m "not integration and not cluster and not e2e"
+	@$(PYTEST) tests/contract -q -m "$(BARE)" $(SHOW)
 
 integration: .venv/.tested ## Real HTTP against processes on this machine
-	@$(RUN) pytest tests -q -m integration
+	@$(PYTEST) tests -q -m integration $(SHOW)
+
+engine: .venv/.tested ## Programs through the real Pulumi engine and other tools, without a cluster
+	@$(PYTEST) tests -q -m engine $(SHOW)
 
 e2e: .venv/.tested ## Journeys on a real kind cluster of their own
-	@$(RUN) pytest tests -q -m "(cluster or e2e) and not long"
+	@$(PYTEST) tests -v -m "e2e and not long" $(SHOW)
 
 long: .venv/.tested ## The journeys that `make test` leaves out
-	@$(RUN) pytest tests -q -m long
+	@$(PYTEST) tests -v -m long $(SHOW)
 
 fix: .venv/.tested ## Format and repair what ruff can
 	@.venv/bin/ruff format .
@@ -81,4 +91,4 @@ s3-packages: .venv/.synced ## What `stackyard ingest s3://...` needs besides: 30
 .venv/.tested: pyproject.toml uv.lock
 	@uv="$$(tools/find-uv.sh)" && "$$uv" sync --frozen --quiet --inexact --group dev --group eks && touch .venv/.synced $@
 
-.PHONY: help up down serve tools eks-packages s3-packages test check unit contract integration e2e long fix bench chaos figures audit
+.PHONY: help up down serve tools eks-packages s3-packages test in-a-row check unit contract integration engine e2e long fix bench chaos figures audit

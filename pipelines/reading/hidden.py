@@ -7,6 +7,7 @@ recognized text are hidden as well, and count only by what they say.
 import ctypes
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
 from pypdfium2 import raw
@@ -18,6 +19,24 @@ TINY = 1.5  # points
 MOST_OBJECTS = 2000  # of a page
 MOST_CHARACTERS = 4000  # of a piece
 MOST_PIECES = 200
+
+_POINTER = ctypes.c_void_p
+
+
+def _bare(function: Any, *given: Any, result: Any = ctypes.c_int) -> Any:
+    """Return a function of PDFium that takes addresses as numbers: half the cost of a call."""
+    return ctypes.CFUNCTYPE(result, *given)(_address(function))
+
+
+def _address(of: Any) -> int:
+    return ctypes.cast(of, _POINTER).value or 0
+
+
+_object_at = _bare(raw.FPDFPage_GetObject, _POINTER, ctypes.c_int, result=_POINTER)
+_render_mode = _bare(raw.FPDFTextObj_GetTextRenderMode, _POINTER)
+_color_into = _bare(raw.FPDFPageObj_GetFillColor, *5 * [_POINTER])
+_size_into = _bare(raw.FPDFTextObj_GetFontSize, _POINTER, _POINTER)
+_edges_into = _bare(raw.FPDFPageObj_GetBounds, *5 * [_POINTER])
 
 _OFF = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
 _UNSEEN = re.compile(
@@ -106,31 +125,30 @@ def pdf_hidden(page: raw.FPDF_PAGE, text_page: raw.FPDF_TEXTPAGE) -> Hidden:
     left, bottom, right, top = edges = [ctypes.c_float() for _ in range(4)]
     size = ctypes.c_float()
     # Made once: at every call they would cost more than the call.
-    color_at, edges_at = [*map(ctypes.byref, colors)], [*map(ctypes.byref, edges)]
-    size_at = ctypes.byref(size)
+    color_at, edges_at = [*map(ctypes.addressof, colors)], [*map(ctypes.addressof, edges)]
+    size_at, page_at = ctypes.addressof(size), _address(page)
     matrix = raw.FS_MATRIX()
     painted = False  # something that may lie behind or above a text
     odd: list[str] = []
     plain: list[str] = []
     outside: list[str] = []  # tables that are too wide for their page run out of it too
     for index in range(count):
-        each = raw.FPDFPage_GetObject(page, index)
-        kind = raw.FPDFPageObj_GetType(each)
-        if kind != raw.FPDF_PAGEOBJ_TEXT:
+        at = _object_at(page_at, index)
+        mode = _render_mode(at)
+        if mode == raw.FPDF_TEXTRENDERMODE_UNKNOWN:  # no text
             painted = True
             continue
-        raw.FPDFPageObj_GetFillColor(each, *color_at)
+        _color_into(at, *color_at)
         white = red.value + green.value + blue.value >= 3 * 250 or alpha.value < 8
-        unseen = raw.FPDFTextObj_GetTextRenderMode(each) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
-        raw.FPDFTextObj_GetFontSize(each, size_at)
+        _size_into(at, size_at)
         tiny = False
         if size.value <= TINY:
-            raw.FPDFPageObj_GetMatrix(each, matrix)
+            raw.FPDFPageObj_GetMatrix(_object(at), matrix)
             tiny = size.value * max(abs(matrix.a), abs(matrix.b), abs(matrix.d)) < TINY
-        raw.FPDFPageObj_GetBounds(each, *edges_at)
+        _edges_into(at, *edges_at)
         off = right.value < 0 or top.value < 0 or left.value > width or bottom.value > height
-        if white or unseen or tiny or off:
-            text = _pdf_text(each, text_page)
+        if white or tiny or off or mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+            text = _pdf_text(_object(at), text_page)
             (outside if off else odd if tiny else plain).append(text)
     found = []
     if text := _joined(odd):
@@ -145,6 +163,10 @@ def pdf_hidden(page: raw.FPDF_PAGE, text_page: raw.FPDF_TEXTPAGE) -> Hidden:
 
 def _joined(texts: list[str]) -> str:
     return " ".join(" ".join(texts).split())[:MOST_CHARACTERS]
+
+
+def _object(at: int) -> raw.FPDF_PAGEOBJECT:
+    return ctypes.cast(at, raw.FPDF_PAGEOBJECT)
 
 
 def _pdf_text(each: raw.FPDF_PAGEOBJECT, text_page: raw.FPDF_TEXTPAGE) -> str:

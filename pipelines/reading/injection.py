@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.reading.page import Finding, Page
+from pipelines.reading.stems import Stems
 from pipelines.words import INVISIBLE
 
 MOST = 100  # warnings of a document
@@ -24,7 +25,8 @@ EXCERPT = 80
 MOST_PLACES = 50  # of one word on one page
 NEAR = 90
 BLOBS = 50
-LONG_WORD, LETTERS = 30, 9
+LONG_WORD, FEW, MOST_BYTE = 30, 9, 255
+_ALONE = bytes([1, 1, 1])  # the lengths of words in a row
 
 Words = tuple[str, ...]
 
@@ -36,6 +38,37 @@ class Near:
     kind: str
     first: Words
     others: tuple[Words, ...]
+
+    @property
+    def stems(self) -> Words:
+        return self.first
+
+    def found(self, folded: str, first: str) -> str | None:
+        """Return what begins at the place where it fires for one of `first`."""
+        place = folded.find(first)
+        for _ in range(MOST_PLACES):
+            if place < 0:
+                break
+            around = _sentence(folded, place)
+            begins = not (place and folded[place - 1].isalpha() and first.isascii())
+            if begins and all(any(word in around for word in words) for words in self.others):
+                return folded[max(0, place - 10) :]
+            place = folded.find(first, place + 1)
+        return None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Fires where the pattern does, which needs one of the stems."""
+
+    kind: str
+    stems: Words
+    pattern: re.Pattern[str]
+
+    def found(self, folded: str, stem: str) -> str | None:
+        """Return what begins at the place where it fires."""
+        match = self.pattern.search(folded) if stem in folded else None
+        return folded[match.start() :] if match else None
 
 
 # verbs, then what is to be ignored, then which of it
@@ -88,8 +121,8 @@ NEARS = (
                             "regardless of what the user", "to every question"),
          (("answer", "respond", "reply", "say"),)),
 )  # fmt: skip
-PATTERNS = tuple(
-    (kind, stems, re.compile(pattern, re.MULTILINE))
+MARKS = tuple(
+    Mark(kind, stems, re.compile(pattern, re.MULTILINE))
     for kind, stems, pattern in (
         ("role-marker", ("<|", "[inst]", "<<sys>>", "_of_turn>"),
          r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>"),
@@ -112,6 +145,9 @@ PATTERNS = tuple(
          r"!?\[[^\]\n]{0,80}\]\([a-z]*:?//[^)\s]{0,200}(?:\{\w|\$\{|%7b|<\w|\[\w)"),
     )
 )  # fmt: skip
+_ALL: tuple[Near | Mark, ...] = (*NEARS, *MARKS)
+_RULES = tuple((rule, stem) for rule in _ALL for stem in rule.stems)
+_STEMS = Stems([stem for _, stem in _RULES])
 
 # Bytes hidden in tags, in variation selectors, in rows of zero-width characters; and overrides.
 # A flag of a region is a black flag and tags.
@@ -172,21 +208,12 @@ def _plain(text: str) -> Iterator[tuple[str, str]]:
         folded = unicodedata.normalize("NFKC", text).casefold()
         if _OTHER.search(folded) and _MIXED.search(folded):
             folded = folded.translate(_ALIKE)
-    for near in NEARS:
-        for first in near.first:
-            place = folded.find(first)
-            for _ in range(MOST_PLACES):
-                if place < 0:
-                    break
-                around = _sentence(folded, place)
-                begins = not (place and folded[place - 1].isalpha() and first.isascii())
-                if begins and all(any(word in around for word in words) for words in near.others):
-                    yield near.kind, folded[max(0, place - 10) :]
-                    break
-                place = folded.find(first, place + 1)
-    for kind, stems, pattern in PATTERNS:
-        if any(stem in folded for stem in stems) and (match := pattern.search(folded)):
-            yield kind, folded[match.start() :]
+    fired: set[int] = set()
+    for index in _STEMS.maybe_in(folded):
+        rule, stem = _RULES[index]
+        if id(rule) not in fired and (place := rule.found(folded, stem)):
+            fired.add(id(rule))
+            yield rule.kind, place
 
 
 def _sentence(text: str, place: int) -> str:
@@ -198,14 +225,17 @@ def _sentence(text: str, place: int) -> str:
 
 def _decoded(text: str) -> Iterator[str]:
     """Yield what parts of the text say that are written in a code."""
-    words = text.split()
+    lengths = [*map(len, text.split())]
+    longest = max(lengths, default=0)
     # Codes are long, or letters that stand alone: most pages have neither.
-    if max(map(len, words), default=0) >= LONG_WORD:
+    if longest >= LONG_WORD:
         yield from _unpacked(text)
     if "&#" in text:
         yield html.unescape(text)
-    alone = sum(len(word) == 1 for word in words)
-    if (alone >= LETTERS or len(words) < LETTERS) and (spaced := _SPACED.search(text)):
+    if longest > MOST_BYTE:
+        lengths = [min(length, MOST_BYTE) for length in lengths]
+    alone = len(lengths) < FEW or _ALONE in bytes(lengths)
+    if alone and (spaced := _SPACED.search(text)):
         yield "".join(" " if len(gap) > 1 else gap for gap in _joined(spaced, text))
     lower = text.lower()
     if any(word in lower for word in _ROT13):

@@ -48,7 +48,7 @@ UP = (
     "Engine(Stack('engine', Path(sys.argv[1])), os.environ).up(lambda _text: None)"
 )
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture

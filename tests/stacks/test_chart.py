@@ -45,7 +45,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "taints": {"taints": TAINT},
 }
 
-pytestmark = pytest.mark.cluster  # of this tier because it needs the tools
+pytestmark = pytest.mark.engine  # of this tier because it needs the tools
 
 
 def target(name: str) -> Target:

@@ -22,7 +22,7 @@ __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
 CHECKOV = "3.3.30"
 ARGUED = yaml.safe_load(Path(__file__).with_name("checkov.yaml").read_text())
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]  # of this tier: it may download
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # of this tier: it may download
 
 
 @pytest.fixture(scope="module")

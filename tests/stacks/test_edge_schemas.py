@@ -13,7 +13,7 @@ from tests.stacks.test_schemas import kind_of
 
 __all__ = ["deploy", "no_machine"]  # fixtures
 
-pytestmark = pytest.mark.cluster  # of this tier because it may download
+pytestmark = pytest.mark.engine  # of this tier because it may download
 
 
 @pytest.mark.parametrize("app", [INGRESS, passing(INGRESS)], ids=["ends TLS", "passes it on"])

@@ -21,7 +21,7 @@ CHART = os.environ.get("STACKYARD_KEDA_CHART", "")
 MIRROR = Registry("mirror.example.com", "all")
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.engine,
     pytest.mark.skipif(not CHART, reason="STACKYARD_KEDA_CHART names no chart"),
 ]
 

@@ -20,7 +20,7 @@ k8s.core.v1.Service(
 )
 """
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
 KEDA = os.environ.get("STACKYARD_KEDA_SCHEMA")
 needs_keda = pytest.mark.skipif(not KEDA, reason="STACKYARD_KEDA_SCHEMA names no definition")
 
-pytestmark = pytest.mark.cluster  # of this tier because it may download
+pytestmark = pytest.mark.engine  # of this tier because it may download
 
 
 def kind_of(schema: dict[str, Definition], api_version: str, kind: str) -> Definition:

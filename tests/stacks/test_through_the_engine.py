@@ -21,7 +21,7 @@ from tools import toolchain
 ROOT = Path(__file__).parents[2]
 DOUBLES = ("aws", "kubernetes", "pulumi-python")
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.engine
 
 
 class Driver:
