@@ -24,12 +24,13 @@ class Lock:
     """What the bundle in the site's registry has.
 
     `digests` by reference with its tag in full, `own` by recipe, `models` by role: a path with tag
-    and digest.
+    and digest; `profiles` by role: what the model's files are for.
     """
 
     digests: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_lock(path: Path) -> Lock:
@@ -37,6 +38,7 @@ def read_lock(path: Path) -> Lock:
     digests: dict[str, str] = {}
     own: dict[str, str] = {}
     models: dict[str, str] = {}
+    profiles: dict[str, str] = {}
     drivers: list[tuple[str, str]] = []
     try:
         for item in json.loads(path.read_text())["items"]:
@@ -46,6 +48,7 @@ def read_lock(path: Path) -> Lock:
             if item["kind"] == "model":
                 short = digest.removeprefix("sha256:")[:SHORT]
                 models[item["name"]] = f"{MODELS}{item['name']}:{short}@{digest}"
+                profiles[item["name"]] = item["reference"].partition("#")[2]
             elif item["kind"] == "image":
                 reference = parse(item["reference"])
                 if reference.host == OWN_HOST:
@@ -61,7 +64,7 @@ def read_lock(path: Path) -> Lock:
         raise BadLock(message) from None
     if len(drivers) == 1:  # for nodes of several systems the operator has to choose
         digests |= dict(drivers)
-    return Lock(digests, own, models)
+    return Lock(digests, own, models, profiles)
 
 
 def _digest(item: Mapping[str, Any]) -> str | None:

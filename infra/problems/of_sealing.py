@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from infra.catalog import GPU_OPERATOR_IMAGES, KEDA_IMAGES, QDRANT, nim_images
 from infra.components.gpu_operator_values import target_of
 from infra.lock import Lock
+from infra.problems.of_lock import unpinned
 from infra.problems.telling import PROJECT, hint
 from infra.reach import AllowList, addresses, allow_list, outside
-from infra.registry import parse, pin
+from infra.registry import parse
 from infra.schema import ModelSettings, Settings
 from infra.schema.gpu_choices import operator_mode
 from infra.schema.models import ROLES
@@ -50,7 +50,7 @@ def sealing_problems(
     yield from _operator(settings)
     yield from _keda(settings)
     if lock is not None:
-        yield from _unpinned(settings, lock)
+        yield from unpinned(settings, lock)
 
 
 def _files(settings: Settings) -> Iterator[str]:
@@ -224,68 +224,6 @@ def _keda(settings: Settings) -> Iterator[str]:
             f"{PROJECT}:keda.chart: is not set, so the chart comes from KEDA's site, outside\n"
             f"{hint('keda.chart', 'keda-2.20.2.tgz')}"
         )
-
-
-def _unpinned(settings: Settings, lock: Lock) -> Iterator[str]:
-    """Yield a problem for each image whose digest nobody has said."""
-    for name, image in wanted(settings).items():
-        try:
-            known = parse(pin(image, lock.digests)).digest is not None
-        except ValueError as error:
-            yield f"{PROJECT}:{name}: {error}"
-            continue
-        if not known:
-            yield (
-                f"{PROJECT}:{name}: '{image}' has no digest, here or in registry.lock\n"
-                f"{_lock_hint(settings)}"
-            )
-    for role in downloads(settings):
-        if role not in lock.models and settings.models.role(role).artefact is None:
-            yield (
-                f"{PROJECT}:registry.lock: has no files for models.{role}; name an artefact, or "
-                f"fill the volume yourself and set models.{role}.preloaded\n{_lock_hint(settings)}"
-            )
-    for recipe in own(settings):
-        if recipe not in lock.own:
-            yield (
-                f"{PROJECT}:registry.lock: has no image 'stackyard/{recipe}'; it cannot be built "
-                f"where there is no package registry\n{_lock_hint(settings)}"
-            )
-
-
-def wanted(settings: Settings) -> dict[str, str]:
-    """Return the public reference of each third-party image that the cluster pulls, by setting."""
-    target = target_of(settings)
-    operator = target.images if target is not None else []
-    keda = KEDA_IMAGES if keda_mode(settings) == "install" else {}
-    return {
-        "qdrant": QDRANT,
-        **{f"models.{role}.image": image for role, image in nim_images(settings).items()},
-        **{f"gpuOperator {key}": GPU_OPERATOR_IMAGES[key] for key in operator},
-        **{f"keda {key}": image for key, image in keda.items()},
-    }
-
-
-def downloads(settings: Settings) -> list[str]:
-    """Return the roles whose files an importer pulls."""
-    return [role for role in nim_images(settings) if not settings.models.role(role).preloaded]
-
-
-def own(settings: Settings) -> list[str]:
-    """Return the recipes of the images of ours that the cluster pulls."""
-    models = settings.models
-    kinds = {models.kind_of(models.role(role)) for role in ROLES}
-    return [
-        "app",
-        *(["models"] if "local" in kinds else []),
-        *(["importer"] if downloads(settings) else []),
-    ]
-
-
-def _lock_hint(settings: Settings) -> str:
-    if settings.registry.lock is None:
-        return hint("registry.lock", "bundle.lock")
-    return "      hint: on the connected side: stackyard bundle lock, then create and load again"
 
 
 def _sealed(*, short: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,22 @@ MEANING = {
     429: ("asks to be left alone for a while", "wait, or log in, then run the same command again"),
     507: ("has no space left", "free space there and run the same command again"),
 }
+# what Harbor says is more than its status: a missing project and a missing right are 401 there
+# (src/pkg/quota/errors.go, src/server/middleware/v2auth/auth.go of its v2)
+SAID = (
+    (
+        re.compile(r"quota|exceed the configured upper limit", re.I),
+        ("has no quota left for it", "raise the project's quota, then run it again"),
+    ),
+    (
+        re.compile(r"project \S+ not found", re.I),
+        (
+            "has no such project",
+            "make the project first, Harbor makes none by itself; then run the same command again",
+        ),
+    ),
+    (re.compile("unauthorized to access repository", re.I), MEANING[403]),
+)
 
 
 def refused(status: int, host: str, what: str, said: str = "") -> Refused:
@@ -57,8 +74,7 @@ def refused(status: int, host: str, what: str, said: str = "") -> Refused:
     meaning, hint = MEANING.get(
         status, ("failed", "look into its log, then run the same command again")
     )
-    if "quota" in said.lower():
-        meaning, hint = "has no quota left for it", "raise the project's quota, then run it again"
+    meaning, hint = next((told for words, told in SAID if words.search(said)), (meaning, hint))
     detail = f": {said[:200]}" if said else ""
     return Refused(status, f"{what}: {host} answered {status}, it {meaning}{detail}", hint)
 

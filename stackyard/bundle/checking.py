@@ -7,7 +7,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from stackyard.bundle import signing, splitting
 from stackyard.bundle.layout import sha256_of
-from stackyard.bundle.manifest import NAME, SIGNATURE, Manifest, read_manifest
+from stackyard.bundle.manifest import (
+    NAME,
+    RECORD_SIGNATURE,
+    SIGNATURE,
+    Manifest,
+    read_manifest,
+)
+from stackyard.bundle.record import record_claim
 from stackyard.errors import Trouble
 
 COPY_AGAIN = "copy it again from where the bundle was made; checksums.txt finds all that differ"
@@ -37,6 +44,12 @@ def check(folder: Path, key: ec.EllipticCurvePublicKey) -> Manifest:
         message = f"{signature} is not the signature of {NAME} by the key given"
         hint = "either the file was changed, or --key is not the public key of whoever made it"
         raise Trouble(message, hint)
+    record = folder / RECORD_SIGNATURE
+    if record.is_file() and not signing.is_signed(
+        key, record_claim(content), record.read_text().strip()
+    ):
+        message = f"{record} is not the signature of this bundle's record by the key given"
+        raise Trouble(message, COPY_AGAIN)
     manifest = read_manifest(content, folder / NAME)
     with ThreadPoolExecutor() as pool:
         names = list(manifest.files)

@@ -1,33 +1,33 @@
 """Makes a bundle: fetches what the lock says into one folder, lists its software, signs it."""
 
+import errno
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.registry import Reference
-from stackyard.bundle import artefacts, packing, papers, signing
+from stackyard.bundle import artefacts, papers, signing
+from stackyard.bundle.fetching import FOLDERS, fetch_files, file_of, files_that_travel
 from stackyard.bundle.image_signatures import sign_images
 from stackyard.bundle.layout import (
     Blob,
     Layout,
     blobs_of,
     media_type,
-    sha256_of,
 )
 from stackyard.bundle.lock import PUSHED, Item, Lock
-from stackyard.bundle.manifest import NAME, PUBLIC_KEY, SIGNATURE, Manifest
+from stackyard.bundle.manifest import NAME, PUBLIC_KEY, RECORD_SIGNATURE, SIGNATURE, Manifest
 from stackyard.bundle.moved import Moved
+from stackyard.bundle.record import record_claim
 from stackyard.bundle.resolve import PARALLEL, Sources, chart_archive
 from stackyard.bundle.software import list_software, short_digest
 from stackyard.errors import Trouble
 
 Tell = Callable[[str], None]
-FILES = {"wheel": "wheels", "tool": "tools", "plugin": "plugins"}  # kind -> folder
 SPARE = 1 << 28  # bytes that stay free on the disk
 
 
@@ -57,6 +57,17 @@ def create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
 
     Raises Trouble before anything is fetched where something of the lock cannot be had.
     """
+    try:
+        return _create(order, tell)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        message = f"{order.folder}: the disk is full"
+        hint = "free space there and run the same command again, it goes on; or -o on another disk"
+        raise Trouble(message, hint) from None
+
+
+def _create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
     items = _wanted_items(order)
     layout = Layout(order.folder / "oci")
     layout.make()
@@ -65,7 +76,7 @@ def create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
     absent = _blobs_at_the_site(order, layout)
     _images(order, items, layout, absent, moved, tell)
     _artefacts(order, items, layout, moved, absent)
-    _plain_files(order, items, moved, tell)
+    fetch_files(order.folder, files_that_travel(items, order.since), moved, tell)
     named = {
         item.name if item.kind == "image" else f"{item.kind}-{item.name}": _named(item, layout)
         for item in items
@@ -76,7 +87,10 @@ def create(order: Order, tell: Tell) -> tuple[Manifest, Moved]:
     if order.software_lists:
         list_software(order.folder, items, layout, tell)
     _drop_strangers(order, items, layout, signatures, absent)
-    manifest = papers.write(order.folder, order.lock, items, signatures, sorted(absent), tell)
+    places = order.sources.place
+    manifest = papers.write(
+        order.folder, order.lock, items, signatures, sorted(absent), places, tell
+    )
     _sign(order, manifest)
     return manifest, moved
 
@@ -100,7 +114,10 @@ def _wanted_items(order: Order) -> list[Item]:
 
 
 def _blobs_at_the_site(order: Order, layout: Layout) -> set[str]:
-    """Return the digests of all that the site has from the lock `since`, but for manifests."""
+    """Return the digests of the layers that the site has from the lock `since`.
+
+    Configs travel always: skopeo reads the one of what it pushes, whatever the registry has.
+    """
     found: set[str] = set()
     for item in order.since.of(*PUSHED) if order.since else []:
         if item.digest is None:
@@ -110,16 +127,14 @@ def _blobs_at_the_site(order: Order, layout: Layout) -> set[str]:
             if place is not None:
                 _manifests(order.sources, place, item.digest, layout)
         if layout.path(item.digest).is_file():
-            manifests = {item.digest} | {
-                each["digest"] for each in layout.manifest(item.digest).get("manifests", [])
-            }
-            found |= {blob.digest for blob in layout.tree(item.digest)} - manifests
+            for digest in layout.manifests(item.digest):
+                found |= {each["digest"] for each in layout.manifest(digest).get("layers", [])}
     return found
 
 
 def _images(
     order: Order,
-    items: Iterable[Item],
+    items: Sequence[Item],
     layout: Layout,
     absent: set[str],
     moved: Moved,
@@ -137,7 +152,7 @@ def _images(
             if blob.digest not in absent and not layout.has(blob):
                 wanted.setdefault(blob.digest, Wanted(blob, place))
     moved.total += sum(each.blob.size for each in wanted.values())
-    _check_space(order.folder, moved.total)
+    _check_space(order.folder, moved.total + _copied(order, items, layout))
 
     def fetch(each: Wanted) -> None:
         registry = order.sources.registry(each.place.host)
@@ -153,6 +168,19 @@ def _images(
     with ThreadPoolExecutor(PARALLEL) as pool:
         for _ in pool.map(fetch, largest):
             pass
+
+
+def _copied(order: Order, items: Sequence[Item], layout: Layout) -> int:
+    """Return the bytes of files and models that are not in the folder yet.
+
+    Of models none where the site has an earlier bundle: it may have nearly all of their files.
+    """
+    files = files_that_travel(items, order.since)
+    missing = [item for item in files if not (order.folder / file_of(item)).is_file()]
+    if order.since is None:
+        models = [item for item in items if item.kind == "model"]
+        missing += [item for item in models if not layout.path(item.digest or "").is_file()]
+    return sum(item.size or 0 for item in missing)
 
 
 def _manifests(sources: Sources, place: Reference, digest: str, layout: Layout) -> list[Blob]:
@@ -192,52 +220,6 @@ def _artefacts(
         moved.add(item.size or 0, blobs=1)
 
 
-def _plain_files(order: Order, items: Iterable[Item], moved: Moved, tell: Tell) -> None:
-    """Fetch wheels, and pack tools and plugins, but for those that the site has."""
-
-    def provide(item: Item) -> None:
-        name = item.reference if item.kind == "wheel" else f"{item.name}.tar"
-        target = order.folder / FILES[item.kind] / name
-        if target.is_file() and sha256_of(target) == item.digest:
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{name}.new")
-        if item.kind == "wheel":
-            _download(item, draft)
-        else:
-            shutil.copyfile(packing.packed(item).path, draft)
-        if sha256_of(draft) != item.digest:
-            draft.unlink()
-            message = f"{item.key} is another file than the lock says"
-            raise Trouble(message, "stackyard bundle lock, if that is as it should be")
-        moved.add(draft.stat().st_size, blobs=1)
-        draft.replace(target)
-        tell(item.key)
-
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for _ in pool.map(provide, _files_that_travel(order, items)):
-            pass
-
-
-def _files_that_travel(order: Order, items: Iterable[Item]) -> list[Item]:
-    site = {each.digest for each in order.since.items} if order.since else set()
-    return [item for item in items if item.kind in FILES and item.digest not in site]
-
-
-def _download(item: Item, draft: Path) -> None:
-    try:
-        with (
-            httpx.stream("GET", item.url or "", timeout=60, follow_redirects=True) as answer,
-            draft.open("wb") as file,
-        ):
-            answer.raise_for_status()
-            for piece in answer.iter_bytes(1 << 20):
-                file.write(piece)
-    except httpx.HTTPError as error:
-        message = f"{item.reference} was not downloaded: {error}"
-        raise Trouble(message, "run the same command again, it carries on from here") from None
-
-
 def _named(item: Item, layout: Layout) -> tuple[Blob, str]:
     digest = item.digest or ""
     size = layout.path(digest).stat().st_size
@@ -260,11 +242,10 @@ def _drop_strangers(
     for path in (layout.folder / "blobs/sha256").iterdir():
         if f"sha256:{path.name}" not in kept - absent:
             path.unlink()
-    wanted = {
-        FILES[i.kind] + "/" + (i.reference if i.kind == "wheel" else f"{i.name}.tar")
-        for i in _files_that_travel(order, items)
-    } | {f"sbom/{i.name}-{short_digest(i)}.spdx.json" for i in items if i.kind == "image"}
-    for part in (*FILES.values(), "sbom"):
+    wanted = {file_of(i) for i in files_that_travel(items, order.since)} | {
+        f"sbom/{i.name}-{short_digest(i)}.spdx.json" for i in items if i.kind == "image"
+    }
+    for part in (*FOLDERS.values(), "sbom"):
         for path in (order.folder / part).glob("*"):
             if f"{part}/{path.name}" not in wanted and not path.name.startswith("stackyard-"):
                 path.unlink()
@@ -279,8 +260,10 @@ def _check_space(folder: Path, wanted: int) -> None:
 
 def _sign(order: Order, manifest: Manifest) -> None:
     content = (order.folder / NAME).read_bytes()
-    for name in (SIGNATURE, PUBLIC_KEY):
+    for name in (SIGNATURE, PUBLIC_KEY, RECORD_SIGNATURE):
         (order.folder / name).unlink(missing_ok=True)
     if order.key is not None:
         (order.folder / SIGNATURE).write_text(signing.sign(order.key, content))
+        record = signing.sign(order.key, record_claim(content))
+        (order.folder / RECORD_SIGNATURE).write_text(record)
         (order.folder / PUBLIC_KEY).write_bytes(signing.public_text(order.key))

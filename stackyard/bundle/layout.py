@@ -113,6 +113,12 @@ class Layout:
         read = json.loads((self.folder / "index.json").read_text())
         return {each["annotations"][REF_NAME]: each for each in read["manifests"]}
 
+    def manifests(self, digest: str) -> Iterator[str]:
+        """Yield a manifest's digest, and those of an index's children."""
+        yield digest
+        for child in self.manifest(digest).get("manifests", []):
+            yield from self.manifests(child["digest"])
+
     def tree(self, digest: str) -> Iterator[Blob]:
         """Yield all blobs below a manifest, whose manifests are here: children, config, layers."""
         manifest = self.manifest(digest)

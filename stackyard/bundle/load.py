@@ -4,7 +4,7 @@ import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,12 @@ from infra.registry import Registry as Place
 from stackyard.bundle import signing
 from stackyard.bundle.access import Access, Refused
 from stackyard.bundle.checking import check
-from stackyard.bundle.layout import Layout, blobs_of, descriptor, digest_of
+from stackyard.bundle.image_signatures import add_signature
+from stackyard.bundle.layout import Layout, blobs_of, digest_of
 from stackyard.bundle.lock import PUSHED, Item
-from stackyard.bundle.manifest import NAME, Manifest, read_manifest
+from stackyard.bundle.manifest import NAME, RECORD_SIGNATURE, Manifest, read_manifest
 from stackyard.bundle.places import bundle_place, place_of
+from stackyard.bundle.record import add_record, record_claim
 from stackyard.bundle.registry import Registry
 from stackyard.bundle.transport import Skopeo
 from stackyard.errors import Trouble
@@ -27,7 +29,6 @@ from tools.portable import command_of, find_skopeo
 
 Tell = Callable[[str], None]
 PARALLEL = 3  # runs of skopeo, each of which pushes several blobs at once
-RECORD = "application/vnd.stackyard.bundle.v1"
 NOT_YET_SIGNED = 412
 SEE_SIGNATURE_SECONDS = 20.0  # a registry may notice a new signature a little later
 
@@ -178,9 +179,11 @@ def _push(
             skopeo.push(layout, item.digest or "", place)
             done.pushed.append(item.key)
             done.bytes += item.size or 0
-        signature = manifest.signatures.get(item.digest or "")
-        if signature is not None:
-            beside = Reference(place.host, place.path, signing.signature_tag(item.digest or ""))
+        for digest in layout.manifests(item.digest or ""):
+            signature = manifest.signatures.get(digest)
+            if signature is None:
+                continue
+            beside = Reference(place.host, place.path, signing.signature_tag(digest))
             if not _is_there(signature, beside, registry):
                 skopeo.push(layout, signature, beside)
         tell(f"{item.key}, {done.bytes / 1e6:.0f} of at most {total / 1e6:.0f} MB pushed")
@@ -216,29 +219,27 @@ def read_again(
 
     Raises Trouble that names the first difference.
     """
-    wanted = [(place_of(item, place), item.digest or "") for item in items]
-    wanted += [
-        (
-            Reference(where.host, where.path, signing.signature_tag(digest)),
-            signatures[digest],
-        )
-        for where, digest in list(wanted)
-        if digest in signatures
-    ]
+    wanted: list[tuple[str, str, str]] = []  # repository, name, and the digest that it must mean
+    for item in items:
+        where = place_of(item, place)
+        if where.tag:
+            wanted.append((where.path, where.tag, item.digest or ""))
+        for digest in layout.manifests(item.digest or ""):
+            wanted.append((where.path, digest, digest))
+            if digest in signatures:
+                found = signatures[digest]
+                wanted.append((where.path, signing.signature_tag(digest), found))
+                wanted.append((where.path, found, found))
 
-    def one(pair: tuple[Reference, str]) -> None:
-        where, digest = pair
-        for path, each in _manifests_below(layout, where.path, digest):
-            names = [each, where.tag] if each == digest and where.tag else [each]
-            for name in names:
-                content = _read_signed(registry, path, name or each)
-                if content != layout.read(each):
-                    message = f"{where.host}/{path}:{name} is not what the bundle has"
-                    raise Trouble(message, "somebody else wrote there; load the bundle again")
-            for blob in blobs_of(layout.manifest(each)):
-                if not registry.has_blob(path, blob.digest):
-                    message = f"{where.host}/{path} lost the blob {blob.digest}"
-                    raise Trouble(message, "look at the registry's storage, then load it again")
+    def one(each: tuple[str, str, str]) -> None:
+        path, name, digest = each
+        if _read_signed(registry, path, name) != layout.read(digest):
+            message = f"{place.host}/{path}:{name} is not what the bundle has"
+            raise Trouble(message, "somebody else wrote there; load the bundle again")
+        for blob in blobs_of(layout.manifest(digest)) if name == digest else ():
+            if not registry.has_blob(path, blob.digest):
+                message = f"{place.host}/{path} lost the blob {blob.digest}"
+                raise Trouble(message, "look at the registry's storage, then load it again")
 
     with ThreadPoolExecutor(8) as pool:
         for _ in pool.map(one, wanted):
@@ -259,19 +260,18 @@ def _read_signed(registry: Registry, path: str, name: str) -> bytes | None:
         return found[0] if found else None
 
 
-def _manifests_below(layout: Layout, path: str, digest: str) -> Iterator[tuple[str, str]]:
-    yield path, digest
-    for child in layout.manifest(digest).get("manifests", []):
-        yield path, child["digest"]
-
-
 def _record(manifest: Manifest, delivery: Delivery, registry: Registry, skopeo: Skopeo) -> None:
     """Say in the registry which bundle it has; the last thing that is pushed."""
     place = bundle_place(manifest.stack, delivery.place)
+    content, signed = (delivery.folder / NAME).read_bytes(), delivery.folder / RECORD_SIGNATURE
     with tempfile.TemporaryDirectory(prefix="stackyard-record-") as scratch:
         layout = Layout(Path(scratch))
         layout.make()
-        blob = layout.add((delivery.folder / NAME).read_bytes())
-        made = layout.add_artefact(RECORD, [descriptor(blob, RECORD, NAME)])
+        made = add_record(layout, content)
         if not _is_there(made.digest, place, registry):
             skopeo.push(layout, made.digest, place)
+        if signed.is_file():
+            signature = add_signature(layout, record_claim(content), signed.read_text().strip())
+            beside = Reference(place.host, place.path, signing.signature_tag(made.digest))
+            if not _is_there(signature.digest, beside, registry):
+                skopeo.push(layout, signature.digest, beside)

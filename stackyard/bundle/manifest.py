@@ -9,6 +9,7 @@ from stackyard.bundle.lock import Item
 from stackyard.errors import Trouble
 
 NAME, SIGNATURE, PUBLIC_KEY = "bundle.json", "bundle.json.sig", "cosign.pub"
+RECORD_SIGNATURE = "record.sig"  # over what the registry is told of the bundle
 
 
 class File(BaseModel):

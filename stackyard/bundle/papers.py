@@ -3,22 +3,29 @@
 import datetime
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from infra.registry import Registry, parse
+from infra.registry import Reference, parse
 from stackyard.bundle.layout import sha256_of
 from stackyard.bundle.lock import Item, Lock, dumps
-from stackyard.bundle.manifest import NAME, PUBLIC_KEY, SIGNATURE, File, Manifest
-from stackyard.bundle.places import place_of
+from stackyard.bundle.manifest import (
+    NAME,
+    PUBLIC_KEY,
+    RECORD_SIGNATURE,
+    SIGNATURE,
+    File,
+    Manifest,
+)
 from stackyard.project import PACKAGE
 
 START = Path(__file__).with_name("start.py")
 README = Path(__file__).with_name("carrier.md")
-UNSIGNED = {NAME, SIGNATURE, PUBLIC_KEY, "checksums.txt"}
+UNSIGNED = {NAME, SIGNATURE, PUBLIC_KEY, RECORD_SIGNATURE, "checksums.txt"}
 # of the clone: what the program and the command are made of
 SOURCES = (
     "Pulumi.yaml",
@@ -37,6 +44,7 @@ SOURCES = (
     "stackyard",
     "tools",
 )
+Where = Callable[[Item], Reference | None]
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
 
@@ -46,14 +54,18 @@ def write(
     items: Sequence[Item],
     signatures: Mapping[str, str],
     absent: Sequence[str],
+    built: Where,
     tell: Callable[[str], None],
 ) -> Manifest:
-    """Write everything but the signature; bundle.json last, over all that is there."""
+    """Write everything but the signature; bundle.json last, over all that is there.
+
+    `built` says where an image of ours is to be had.
+    """
     (folder / "bundle.lock").write_text(dumps(lock))
     (folder / "stackyard.py").write_bytes(START.read_bytes())
     (folder / "source.tar").write_bytes(source())
-    (folder / "hauler.yaml").write_text(hauler(items))
-    (folder / "zarf.yaml").write_text(zarf(lock.stack, items))
+    (folder / "hauler.yaml").write_text(hauler(items, built))
+    (folder / "zarf.yaml").write_text(zarf(lock.stack, items, built))
     text = README.read_text()
     (folder / "README.md").write_text(text.replace("STACK", lock.stack))
     tell("checksums")
@@ -115,9 +127,15 @@ def _sources() -> Iterable[Path]:
     return sorted(found)
 
 
-def hauler(items: Iterable[Item]) -> str:
-    """Return the lock as a manifest of Hauler: `hauler store sync --filename hauler.yaml`."""
-    images = [{"name": pinned(i)} for i in items if i.kind == "image" and i.source != "built"]
+def hauler(items: Sequence[Item], built: Where) -> str:
+    """Return the lock as a manifest of Hauler: `hauler store sync --filename hauler.yaml`.
+
+    Its platform too, else Hauler carries every one; an index that travels whole has none.
+    """
+    images = [
+        {"name": name, **({"platform": item.platform} if "/" in item.platform else {})}
+        for item, name in pinned(items, built)
+    ]
     charts = []
     for item in items:
         if item.kind == "chart":
@@ -140,9 +158,12 @@ def _document(kind: str, member: str, entries: list[dict[str, str]]) -> dict[str
     }
 
 
-def zarf(stack: str, items: Iterable[Item]) -> str:
-    """Return the lock as a package definition of Zarf: `zarf package create`."""
-    images = [pinned(i) for i in items if i.kind == "image" and i.source != "built"]
+def zarf(stack: str, items: Sequence[Item], built: Where) -> str:
+    """Return the lock as a package definition of Zarf: `zarf package create`.
+
+    Its images only: a chart in a package is one that Zarf installs, here `pulumi up` does.
+    """
+    images = [name for _, name in pinned(items, built)]
     package = {
         "kind": "ZarfPackageConfig",
         "metadata": {"name": f"stackyard-{stack}", "architecture": "amd64"},
@@ -151,14 +172,11 @@ def zarf(stack: str, items: Iterable[Item]) -> str:
     return yaml.safe_dump(package, sort_keys=False)
 
 
-def pinned(item: Item) -> str:
-    """Return an image's public reference with the digest that travels."""
-    reference = parse(item.reference)
-    tag = f":{reference.tag}" if reference.tag else ""
-    digest = f"@{item.digest}" if item.digest else ""
-    return f"{reference.host}/{reference.path}{tag}{digest}"
-
-
-def places(items: Iterable[Item], registry: Registry) -> dict[str, str]:
-    """Return key -> reference in the site's registry."""
-    return {i.key: str(place_of(i, registry)) for i in items}
+def pinned(items: Iterable[Item], built: Where) -> Iterator[tuple[Item, str]]:
+    """Yield each image with the reference that it is to be had by, and the digest that travels."""
+    for item in items:
+        if item.kind != "image":
+            continue
+        reference = built(item) if item.source == "built" else parse(item.reference)
+        if reference is not None:
+            yield item, str(replace(reference, digest=item.digest))

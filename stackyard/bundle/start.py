@@ -289,4 +289,7 @@ def refuse(what: str, hint: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        refuse(str(error), "free space, or give the right to it; then the same again goes on")

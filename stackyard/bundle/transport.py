@@ -25,6 +25,7 @@ from stackyard.errors import Trouble
 
 LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
 ATTEMPTS = 3  # skopeo's own retries leave most answers out
+PATIENCE, SLOWEST = 300.0, 200_000  # seconds, and bytes each second besides: skopeo waits for ever
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STATUS = re.compile(r"(?:HTTP status|status code)[: ]+(\d{3})|: (\d{3}) \(")
 WORDS = {
@@ -68,14 +69,22 @@ class Skopeo:
             where = str(tagless) if target.tag else str(target)
             command = [*self.command, "--insecure-policy", "copy", "--quiet", *options]
             command += ["--preserve-digests", f"dir:{view}"]
-            done = subprocess.run(
-                [*command, f"docker://{where}"],
-                env={**os.environ, "TMPDIR": scratch},
-                capture_output=True,
-                text=True,
-                check=False,
-                preexec_fn=_die_with_parent,
-            )
+            seconds = PATIENCE + sum(blob.size for blob in layout.tree(digest)) / SLOWEST
+            try:
+                done = subprocess.run(
+                    [*command, f"docker://{where}"],
+                    env={**os.environ, "TMPDIR": scratch},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=seconds,
+                    preexec_fn=_die_with_parent,
+                )
+            except subprocess.TimeoutExpired:
+                what = f"pushing {target.path}:{target.tag or target.digest}"
+                message = f"{what}: {target.host} has not taken it in {seconds:.0f} s"
+                hint = "look at its load and its disk; the same command again goes on"
+                raise Trouble(message, hint) from None
         return done.stderr or "it said nothing" if done.returncode else None
 
     def _options(self, folder: Path) -> list[str]:

@@ -33,7 +33,7 @@ def items() -> list[dict[str, Any]]:
         for number, (name, image) in enumerate(images.items(), 1)
     ]
     models = [
-        {"kind": "model", "name": role, "reference": f"{NIM[role]}#p", "digest": digest(100 + n)}
+        {"kind": "model", "name": role, "reference": f"{NIM[role]}#p1", "digest": digest(100 + n)}
         for n, role in enumerate(ROLES)
     ]
     return [*found, *models]

@@ -81,6 +81,11 @@ def pods(found: Deployment) -> dict[str, dict[str, Any]]:
             "models.llm.profile: is not set; unpinned",
         ),
         (
+            {"models": models("llm", profile="p2")},
+            {},
+            "models.llm.profile: is 'p2', and the files in registry.lock are of 'p1'",
+        ),
+        (
             {"network": {"proxy": {"https": "http://proxy.isp.com:3128"}, "allowed": ["10.0.0.1"]}},
             {},
             "network.proxy.https: names 'http://proxy.isp.com:3128'",
@@ -219,6 +224,24 @@ def test_every_image_is_in_the_registry_by_digest_with_a_login(
     }
 
 
+def test_another_registry_changes_the_host_of_each_image_and_no_digest(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    def images(settings: dict[str, Any]) -> dict[str, str]:
+        made = pods(deploy(settings, secrets=PASSWORD))
+        return {name: pod["containers"][0]["image"] for name, pod in made.items()}
+
+    settings = sealed(tmp_path)
+    before = images(settings)
+    settings["registry"] = {**settings["registry"], "host": "new.corp.example", "prefix": "team/x"}
+    after = images(settings)
+
+    assert after == {
+        name: image.replace(f"{HOST}/rag/", "new.corp.example/team/x/")
+        for name, image in before.items()
+    }
+
+
 def test_the_operator_comes_from_the_registry_by_digest(deploy: Deploy, tmp_path: Path) -> None:
     found = deploy(sealed(tmp_path), secrets=PASSWORD)
     release = found["gpu-operator-release"].inputs
@@ -263,6 +286,8 @@ def test_pods_that_call_out_trust_the_private_authority(deploy: Deploy, tmp_path
         ], name
         assert any(each["name"] == "ca" for each in pod["volumes"]), name
     assert found["rag-ca"].inputs["data"] == {"ca.crt": CERTIFICATE}
+    # Pulumi's choice, so that another authority is another ConfigMap and pods start anew
+    assert "name" not in found["rag-ca"].inputs["metadata"]
 
 
 def test_a_proxy_reaches_pods_that_call_out_and_no_other(deploy: Deploy, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Registry:
             message = f"'{artefact}' is not HOST/PATH:TAG@sha256:DIGEST"
             raise NotUsable(message)
         self.host, self.path, self.digest = found["host"], found["path"], found["digest"]
-        local = self.host.partition(":")[0] in ("localhost", "127.0.0.1")
+        local = ca is None and self.host.partition(":")[0] in ("localhost", "127.0.0.1")
         self.base = f"{'http' if local else 'https'}://{self.host}/v2/{self.path}"
         self.login = _login(keys, self.host)
         self.authorization: str | None = None

@@ -1,7 +1,9 @@
 """What nodes get: mirrors that never fall back to the public ones, and a DNS of the site only."""
 
+import io
 import json
 import re
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -111,3 +113,63 @@ def test_verify_prints_a_report_and_fails_where_a_chart_was_not_read(
     assert {c["check"] for c in report["checks"] if c["outcome"] != "passed"} == {"charts"}
     assert (tmp_path / "r/airgap.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "r/airgap.json").read_text()) == report
+
+
+# a chart as the GPU operator's is: what its operator makes stands in a resource of its own
+POLICY = """apiVersion: nvidia.com/v1
+kind: ClusterPolicy
+metadata: {name: cluster-policy}
+spec:
+  dcgmExporter:
+    repository: {{ .Values.dcgmExporter.repository }}
+    image: dcgm-exporter
+    version: {{ .Values.dcgmExporter.version | quote }}
+"""
+LEAK = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: leak}
+data:
+  repo: https://yum.example.org/{{ .Chart.Version }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: leak, annotations: {"helm.sh/hook": post-install}}
+spec: {template: {spec: {containers: [{name: c, image: "quay.io/vendor/hook:2"}]}}}
+"""
+
+
+def pack(file: Path, files: dict[str, str]) -> Path:
+    about = "apiVersion: v2\nname: gpu-operator\nversion: 26.7.0\n"
+    with tarfile.open(file, "w:gz") as archive:
+        for name, text in {"Chart.yaml": about, **files}.items():
+            member = tarfile.TarInfo(f"gpu-operator/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return file
+
+
+@pytest.mark.integration
+def test_a_chart_is_rendered_as_the_stack_installs_it_and_its_leaks_are_found(
+    stack: str, invoke: Invoke, tmp_path: Path
+) -> None:
+    """By the real helm; the GPU operator's own chart is read by tests/stacks/test_chart.py."""
+    whole = {"templates/policy.yaml": POLICY, "templates/leak.yaml": LEAK}
+    chart = pack(tmp_path / "gpu-operator-v26.7.0.tgz", whole)
+
+    done = invoke("airgap", "verify", "--stack", stack, "--json", "--chart", chart)
+
+    checks = {each["check"]: each for each in json.loads(done.stdout)["checks"]}
+    leaks = [leak for each in checks.values() for leak in each["leaks"]]
+    assert done.exit_code == 1
+    assert checks["charts"]["outcome"] == "passed"
+    assert "gpu-operator-release: 3 objects rendered" in checks["charts"]["evidence"]
+    assert [(leak["where"], leak["what"]) for leak in leaks] == [
+        (
+            "gpu-operator-release: Job leak",
+            "image 'quay.io/vendor/hook:2' is not in registry.corp.example/rag/",
+        ),
+        (
+            "gpu-operator-release: ConfigMap leak",
+            "data.repo names 'https://yum.example.org/26.7.0'",
+        ),
+    ]

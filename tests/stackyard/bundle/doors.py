@@ -6,6 +6,7 @@ codes and bodies of the specification's errors, and with Harbor's 412 for images
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from tests.stackyard.bundle.real_registry import PASSWORD, USER, make_certificate
+from tests.stackyard.bundle.real_registry import PASSWORD, USER, RealRegistry, make_certificate
 
 Answer = tuple[int, bytes]
 Rule = Callable[[str, str], Answer | None]  # method and path -> what is answered in its place
@@ -178,3 +179,35 @@ class _Carrier(BaseHTTPRequestHandler):
 def error_body(code: str, message: str) -> bytes:
     """Return an error as the distribution specification writes it."""
     return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+
+
+MANIFEST = re.compile(r"/v2/(.+)/manifests/(.+)")
+
+
+def content_trust(site: RealRegistry) -> Rule:
+    """Return what Harbor adds to a registry where a project shows images signed by cosign only.
+
+    By src/server/middleware/contenttrust of its source: 412 for each manifest, read by tag or by
+    digest, that has no signature of its own; the signatures themselves are shown.
+    """
+
+    def rule(method: str, path: str) -> Answer | None:
+        found = MANIFEST.fullmatch(path)
+        if method not in ("GET", "HEAD") or found is None:
+            return None
+        repository, name = found.groups()
+        links = site.content()
+        tags = f"{repository}/_manifests/tags"
+        digest = links.get(f"{tags}/{name}/current/link", name)
+        there = f"{repository}/_manifests/revisions/{digest.replace(':', '/')}/link" in links
+        signed = f"{tags}/{digest.replace(':', '-')}.sig/current/link" in links
+        signatures = {
+            link
+            for place, link in links.items()
+            if place.startswith(tags) and place.endswith(".sig/current/link")
+        }
+        if not there or signed or digest in signatures:
+            return None
+        return 412, error_body("PROJECTPOLICYVIOLATION", "The image is not signed by cosign.")
+
+    return rule

@@ -167,9 +167,10 @@ def make_certificate(folder: Path) -> None:
     def named(name: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
+    own = f"the site's CA {x509.random_serial_number():x}"  # two of a name would hide each other
     root, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = build("the site's CA", root, named("the site's CA"), root, ca=True)
-    certificate = build("127.0.0.1", server, named("the site's CA"), root, ca=False)
+    authority = build(own, root, named(own), root, ca=True)
+    certificate = build("127.0.0.1", server, named(own), root, ca=False)
     pem = serialization.Encoding.PEM
     (folder / "ca.crt").write_bytes(authority.public_bytes(pem))
     (folder / "ca.key").write_bytes(private_text(root))

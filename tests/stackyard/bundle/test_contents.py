@@ -115,15 +115,24 @@ def test_missing_model_files_are_told_before_anything_is_fetched(
 
 
 def test_hauler_and_zarf_get_the_same_images_by_digest(factory: Factory, make: Make) -> None:
-    reference = factory.publish(factory.image([noise(1_000, 31)]), "vendor/papers:1")
-    bundle = make(image_item("papers", reference))
-    digest = read_lock(bundle.lock).items[0].digest
+    image = factory.image([noise(1_000, 31)])
+    reference = factory.publish(image, "vendor/papers:1")
+    ours = factory.publish(image, f"ours/stackyard/app:{built_tags()['app']}")
+    item = image_item("app", "stackyard.invalid/stackyard/app:sealed")
+    locked = item.model_copy(update={"source": "built", "digest": image.digest, "size": 1})
+    options = ["--built", f"{factory.registry.address}/ours"]
+    bundle = make(image_item("papers", reference), locked, options=options)
+    wanted = [f"{each}@{image.digest}" for each in (ours, reference)]
 
     hauler = list(yaml.safe_load_all((bundle.folder / "hauler.yaml").read_text()))
     zarf = yaml.safe_load((bundle.folder / "zarf.yaml").read_text())
 
-    assert hauler[0]["spec"]["images"] == [{"name": f"{reference}@{digest}"}]
-    assert zarf["components"][0]["images"] == [f"{reference}@{digest}"]
+    assert hauler[0]["apiVersion"] == "content.hauler.cattle.io/v1"
+    assert hauler[0]["spec"]["images"] == [
+        {"name": name, "platform": "linux/amd64"} for name in wanted
+    ]
+    assert zarf["kind"] == "ZarfPackageConfig"
+    assert zarf["components"][0]["images"] == wanted
 
 
 def test_an_image_of_ours_is_built_once_and_pushed_to_where_the_lock_looks(

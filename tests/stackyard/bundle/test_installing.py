@@ -254,6 +254,16 @@ def test_a_python_that_does_not_fit_is_named_with_what_to_do(
     assert hint in said.partition("hint: ")[2]
 
 
+def test_a_full_disk_is_named_and_nothing_counts_as_installed(bundle: Bundle) -> None:
+    full = "raise OSError(28, 'No space left on device', str(place))"
+    before = f"import venv\ndef create(place, **_): {full}\nvenv.create = create"
+
+    said = bundle.install(code=1, before=before)
+
+    assert f"No space left on device: '{bundle.target / '.venv'}'\nhint: free space" in said
+    assert json.loads((bundle.target / ".installed.json").read_text()) == {}
+
+
 def test_the_signature_is_checked_or_said_to_be_checked_elsewhere(
     bundle: Bundle, tmp_path: Path
 ) -> None:

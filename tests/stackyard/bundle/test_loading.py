@@ -12,7 +12,7 @@ from stackyard.bundle.layout import Blob, Layout, digest_of
 from stackyard.bundle.lock import read_lock
 from stackyard.bundle.registry import Registry
 from tests.stackyard.bundle.conftest import Factory, Keys, Make, image_item, noise
-from tests.stackyard.bundle.doors import ProxyDouble, TokenDouble, error_body
+from tests.stackyard.bundle.doors import ProxyDouble, TokenDouble, content_trust
 from tests.stackyard.bundle.real_registry import PASSWORD, USER, RealRegistry
 from tests.stackyard.conftest import Invoke
 from tools.binaries import cosign
@@ -101,27 +101,36 @@ def test_a_registry_behind_tokens_takes_the_bundle(
     assert "answered 401" in refused.output
 
 
-def test_a_double_of_harbor_that_shows_only_signed_images_is_signed_first_and_then_read(
+def test_a_double_of_harbor_that_shows_only_signed_images_shows_all_of_a_bundle(
     tmp_path: Path, factory: Factory, make: Make, keys: Keys, invoke: Invoke
 ) -> None:
-    """Harbor itself cannot be had: the double answers 412 as its content trust does."""
-    reference = factory.publish(factory.image([SHARED]), "vendor/signed:1")
-    bundle = make(image_item("signed", reference))
+    """Harbor itself cannot be had: the double answers 412 as its source does."""
+    images = {
+        name: factory.image([SHARED, noise(900, number)], docker=True)
+        for number, name in enumerate(("amd64", "arm64"))
+    }
+    many = factory.many(images)
+    bundle = make(
+        image_item("signed", factory.publish(images["amd64"], "vendor/signed:1")),
+        image_item("many", factory.publish(many, "vendor/many:1") + f"@{many.digest}"),
+    )
+    again = ["bundle", "load", bundle.folder, "--key", keys.public, "--json"]
 
-    with RealRegistry(tmp_path / "site") as site:
+    with (
+        RealRegistry(tmp_path / "site") as site,
+        ProxyDouble(site.address, content_trust(site)) as harbor,
+    ):
+        to = ["--registry", f"{harbor.address}/rag"]
+        done = [invoke(*again, *to) for _ in range(2)]
+        with Registry(Access(host=harbor.address)) as registry:
+            child = registry.manifest("rag/vendor/many", images["arm64"].digest)
+            record = registry.manifest("rag/stackyard/bundle", "dev")
 
-        def trust(method: str, path: str) -> tuple[int, bytes] | None:
-            signed = any(name.endswith(".sig/current/link") for name in site.content())
-            manifest = "/manifests/" in path and ".sig" not in path
-            if method == "GET" and manifest and not signed and "bundle" not in path:
-                return 412, error_body("PROJECTPOLICYVIOLATION", "not signed")
-            return None
-
-        with ProxyDouble(site.address, trust) as harbor:
-            to = ["--registry", f"{harbor.address}/rag", "--key", keys.public]
-            done = invoke("bundle", "load", bundle.folder, *to)
-
-    assert done.exit_code == 0, done.output
+    assert [each.exit_code for each in done] == [0, 0], done[0].output
+    assert len(json.loads(done[0].stdout)["pushed"]) == 2
+    assert json.loads(done[1].stdout)["pushed"] == []
+    assert child is not None, "a node pulls one platform by its own digest"
+    assert record is not None, "else the site would not know which bundle it has"
 
 
 def test_a_slow_registry_that_stumbles_is_waited_for(

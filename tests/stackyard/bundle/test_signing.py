@@ -8,6 +8,8 @@ import pytest
 
 from stackyard.bundle import signing
 from stackyard.errors import Trouble
+from tests.stackyard.bundle.conftest import Factory, Keys, Make, image_item
+from tests.stackyard.conftest import Invoke
 from tools.binaries import cosign
 
 
@@ -35,21 +37,42 @@ def test_openssl_verifies_a_bundles_signature(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(1800)  # the first one builds cosign
 @pytest.mark.integration
-def test_cosign_verifies_a_bundles_signature(tmp_path: Path) -> None:
-    private, public = signing.make_key_pair(tmp_path / "keys", None)
-    content = tmp_path / "bundle.json"
-    content.write_text('{"version": 1}')
-    signature = tmp_path / "bundle.json.sig"
-    signature.write_text(
-        signing.sign(signing.read_private_key(private, None), content.read_bytes())
-    )
-    command = [str(cosign()), "verify-blob", "--key", str(public), "--insecure-ignore-tlog"]
+def test_cosign_verifies_a_bundle_as_its_readme_says(
+    factory: Factory, make: Make, keys: Keys
+) -> None:
+    bundle = make(image_item("c", factory.publish(factory.image([b"layer"]), "vendor/cosign:1")))
+    readme = (bundle.folder / "README.md").read_text()
+    line = next(each for each in readme.splitlines() if "cosign verify-blob" in each)
+    command = line.replace("/trusted/cosign.pub", str(keys.public)).split()
+    command[0] = str(cosign())
 
-    good = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
-    content.write_text('{"version": 2}')
-    bad = subprocess.run([*command, "--signature", str(signature), str(content)], check=False)
+    good = subprocess.run(command, cwd=bundle.folder, check=False)
+    manifest = bundle.folder / "bundle.json"
+    manifest.write_text(manifest.read_text().replace('"stack"', '"Stack"'))
+    bad = subprocess.run(command, cwd=bundle.folder, check=False)
 
     assert (good.returncode, bad.returncode != 0) == (0, True)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.integration
+def test_a_bundle_that_cosign_signed_by_a_key_of_its_own_is_taken(
+    tmp_path: Path, factory: Factory, make: Make, invoke: Invoke
+) -> None:
+    bundle = make(image_item("o", factory.publish(factory.image([b"layer"]), "vendor/own:1")))
+    again = ["bundle", "create", "-o", bundle.folder, "--lock", bundle.lock, "--no-sbom"]
+    environment = {"HOME": str(tmp_path), "PATH": "/nowhere", "COSIGN_PASSWORD": ""}
+
+    unsigned = invoke(*again)
+    command = unsigned.output.partition("Sign it: ")[2].split()
+    command[0] = str(cosign())
+    made = [command[0], "generate-key-pair"]
+    for words in (made, command):
+        subprocess.run(words, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    checked = invoke("bundle", "verify", bundle.folder, "--key", tmp_path / "cosign.pub")
+
+    assert unsigned.exit_code == 0, unsigned.output
+    assert checked.exit_code == 0, checked.output
 
 
 def test_a_changed_byte_is_not_signed(tmp_path: Path) -> None:
