@@ -75,6 +75,11 @@ class Catalog:
     sources: dict[str, str] = field(default_factory=dict)  # reference here -> where it comes from
 
     @property
+    def qdrant_version(self) -> str | None:
+        """Return the tag of Qdrant's image, which is its version."""
+        return parse(self.qdrant).tag if self.qdrant is not None else None
+
+    @property
     def third_party(self) -> dict[str, str]:
         """Return name and reference of what the cluster itself pulls."""
         return {

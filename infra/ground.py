@@ -1,5 +1,6 @@
 """Where a stack's components stand: its namespaces, images, pull credentials, copies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,12 +11,15 @@ from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
 from infra.components.namespaces import LEVEL, StackNamespace
 from infra.components.outward import proxy_environment
+from infra.components.priorities import Priorities, PriorityClasses
 from infra.components.pull_secret import PullCredentials
+from infra.components.quota import Asked
 from infra.components.scope import Scope
 from infra.components.unfinished_release import KubeAccess
 from infra.lock import OWN, Lock
 from infra.registry import parse
 from infra.schema import Settings
+from infra.schema.policy_choices import has_priorities, has_quota, preempts
 from infra.settings import Secrets
 
 
@@ -39,9 +43,10 @@ class Ground:
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
         self.copies = self._copies()
+        self.priorities = self._priorities()
 
-    def namespace(self, name: str, enforce: str = LEVEL) -> Scope:
-        """Make or find a namespace of the stack."""
+    def namespace(self, name: str, asked: Sequence[Asked], enforce: str = LEVEL) -> Scope:
+        """Make or find a namespace of the stack; `asked` are the pods that are to be in it."""
         return StackNamespace(
             name,
             stack=pulumi.get_stack(),
@@ -51,6 +56,8 @@ class Ground:
             proxy=proxy_environment(self.settings),
             make=self.cluster.make_namespaces,
             enforce=enforce,
+            asked=asked if has_quota(self.settings) else None,
+            priorities=self.priorities,
             after=self.copies,
             opts=self.opts,
         ).scope
@@ -82,6 +89,16 @@ class Ground:
         given = self.settings.cluster
         config = self.cluster.kubeconfig or str(given.kubeconfig_path)
         return KubeAccess(kubeconfig=config, context=given.context)
+
+    def _priorities(self) -> Priorities | None:
+        if not has_priorities(self.settings):
+            return None
+        return PriorityClasses(
+            "priority",
+            stack=pulumi.get_stack(),
+            preempts=preempts(self.settings),
+            opts=self.opts,
+        ).names
 
     def _copies(self) -> list[pulumi.Resource]:
         """Fill a registry of our own; in another, images are put there by its owner."""

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra import demand
 from infra.autoscaling import Scaled, autoscale
 from infra.catalog import build_catalog, nim_images
 from infra.clusters import build_cluster
@@ -101,7 +102,7 @@ class Stack:
         self.scalings = scalings(self.settings, nim_images(self.settings))
 
     def deploy(self) -> None:
-        scope = self.ground.namespace("rag")
+        scope = self.ground.namespace("rag", demand.of_app(self.settings))
         models = build_models(
             self.settings.models,
             self.secrets,
@@ -118,6 +119,7 @@ class Stack:
                 official=self.catalog.qdrant is not None,
                 storage=self.settings.qdrant.storage,
                 nodes=self.settings.qdrant.nodes,
+                version=self.catalog.qdrant_version,
             ),
             self.opts,
         )
@@ -280,7 +282,8 @@ class Stack:
         if self.servers is None:
             # the NIM operator gives its pods no seccomp profile, which `restricted` asks for
             level = "baseline" if self.nims.operated else LEVEL
-            self.servers = self.ground.namespace("models", level)
+            asked = demand.of_models(self.settings, self.scalings)
+            self.servers = self.ground.namespace("models", asked, level)
         return self.servers
 
     def _model_place(self) -> tuple[Scope, pulumi.Output[str]]:

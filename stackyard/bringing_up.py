@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackyard import machine, samples
+from stackyard.backing_up import check_free, fetch
 from stackyard.cluster import LocalCluster
 from stackyard.engine import Engine, Resource
 from stackyard.errors import Trouble
@@ -32,8 +33,13 @@ class Up:
     answer: Answer | None
 
 
-def bring_up(stack: Stack, stages: Stages, *, with_samples: bool) -> Up:
-    """Bring the stack up and ask the sample question."""
+def bring_up(stack: Stack, stages: Stages, *, with_samples: bool, backup: Path | None = None) -> Up:
+    """Bring the stack up and ask the sample question.
+
+    `backup`: what runs is backed up into this file first; where that fails nothing is changed.
+    """
+    if backup is not None:
+        check_free(backup, "stackyard up --backup")
     with stages.stage("tools", shows_itself=True) as tell:
         environment = machine.prepare(stack, tell)
     check_plan(stack, stages)
@@ -46,6 +52,11 @@ def bring_up(stack: Stack, stages: Stages, *, with_samples: bool) -> Up:
     if stack.is_local:
         with stages.stage("cluster") as tell:
             refresh = wake(stack, engine, LocalCluster(stack, environment), stages, tell)
+    if backup is not None:
+        with stages.stage("backup") as tell, from_outputs(stack, engine.outputs()).service() as old:
+            old.wait_ready(READY_SECONDS, tell)
+            held = fetch(old, backup)
+        stages.say(f"{backup}: {held.documents} document(s), {held.points} chunks, checked")
     with stages.stage("pulumi up") as tell:
         progress = engine.up(tell, refresh=refresh)
     outputs = engine.outputs()

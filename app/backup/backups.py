@@ -7,9 +7,10 @@ The service answers all the while, and what is uploaded waits.
 import asyncio
 import logging
 import shutil
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.access.key_store import KeyStore
 from app.backup.archive import BadArchive, Manifest, member, unpack, written
 from app.backup.points import PointLines
 from app.documents.library import Library
+from app.documents.opening import WrongFormat, check_format
 from app.models import store_settings
 from app.problems import Problem, disk_full, invalid
 from app.settings import Settings
@@ -99,7 +101,7 @@ class Backups:
         async with self._alone() as (root, hall):
             try:
                 await _receive(body, root / "backup.tar")
-                manifest = await asyncio.to_thread(_unpacked, root)
+                manifest = await asyncio.to_thread(unpacked, root)
                 self._check_model(manifest)
                 await _at_rest(hall)
                 self._check_empty()
@@ -209,11 +211,26 @@ async def _receive(body: AsyncIterator[bytes], file: Path) -> None:
             await asyncio.to_thread(out.write, piece)
 
 
-def _unpacked(root: Path) -> Manifest:
+def unpacked(root: Path) -> Manifest:
+    """Unpack what was received where it lies, and say what it holds.
+
+    Raises Problem: 422 damaged, 409 of a version that this one does not know.
+    """
     try:
         manifest = unpack(root / "backup.tar", root)
     except BadArchive as error:
         message = f"The backup cannot be taken: {error}. Nothing was changed"
         raise invalid(message) from error
     (root / "backup.tar").unlink()
+    try:
+        with closing(sqlite3.connect(root / JOURNAL)) as journal:
+            check_format(journal)
+    except WrongFormat as error:
+        raise Problem(
+            409,
+            "later-version",
+            "The backup was made by a later version",
+            f"The backup cannot be taken: {error}. Nothing was changed; restore it with the"
+            " version that made it, or a later one",
+        ) from error
     return manifest

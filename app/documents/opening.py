@@ -11,13 +11,19 @@ class WrongFormat(Exception):
     """The file cannot be used as it is; the text says why."""
 
 
-def bring_up_to_date(db: sqlite3.Connection) -> None:
-    """Add what the file lacks, whoever has it open too; raises WrongFormat."""
-    db.execute(f"pragma busy_timeout = {PATIENCE_MS}")
+def check_format(db: sqlite3.Connection) -> int:
+    """Return the format of a journal; raises WrongFormat for one of a later version."""
     (held,) = db.execute("pragma user_version").fetchone()
     if held > FORMAT:
         message = f"its journal is of format {held}, and this version knows {FORMAT}"
         raise WrongFormat(message)
+    return int(held)
+
+
+def bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Add what the file lacks, whoever has it open too; raises WrongFormat."""
+    db.execute(f"pragma busy_timeout = {PATIENCE_MS}")
+    held = check_format(db)
     if held < FORMAT:
         _be_alone(db)
     db.execute("pragma journal_mode = wal")

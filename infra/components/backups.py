@@ -68,6 +68,7 @@ class Backups(pulumi.ComponentResource):
             scope,
             account=account.metadata.name,
             restart_policy="OnFailure",
+            background=True,
             containers=[
                 core.ContainerArgs(
                     name=NAME,

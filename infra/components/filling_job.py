@@ -52,6 +52,7 @@ def filling_job(
                     place=gpu,
                     affinity=_beside(role, scope),
                     restart_policy="Never",
+                    background=True,
                     pull_secrets=pull_secrets,
                     init_containers=init_containers,
                     containers=[container],

@@ -7,7 +7,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.outward import Outward, ca_map
+from infra.components.priorities import Priorities
 from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.quota import Asked, Quota
 from infra.components.scope import Scope
 from infra.labels import labels
 
@@ -33,6 +35,8 @@ class StackNamespace(pulumi.ComponentResource):
         proxy: Mapping[str, str] = MappingProxyType({}),
         make: bool = True,
         enforce: str = LEVEL,
+        asked: Sequence[Asked] | None = None,  # by its pods in all; None: it gets no quota
+        priorities: Priorities | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -49,6 +53,15 @@ class StackNamespace(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
             )
             namespace = made.metadata.name.apply(str)
+        if asked is not None:
+            quota = Quota(
+                f"{name}-quota",
+                stack=stack,
+                namespace=namespace,
+                asked=asked,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            namespace = quota.namespace
         self.scope = Scope(
             stack=stack,
             name=full,
@@ -58,5 +71,6 @@ class StackNamespace(pulumi.ComponentResource):
             outward=Outward(
                 proxy=proxy, ca=ca_map(f"{name}-ca", stack, namespace, ca, parent=self)
             ),
+            priorities=priorities,
         )
         self.register_outputs({"name": self.scope.namespace})

@@ -133,9 +133,19 @@ def pod_spec(
     restart_policy: str | None = None,
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None = None,
     spread: Sequence[k8s.core.v1.TopologySpreadConstraintArgs] | None = None,
+    background: bool = False,
 ) -> k8s.core.v1.PodSpecArgs:
-    """Return a pod that the restricted Pod Security standard lets in."""
+    """Return a pod that the restricted Pod Security standard lets in.
+
+    `background`: nobody waits for its answer, so it has its place after those that answer.
+    """
+    priorities = scope.priorities
     return core.PodSpecArgs(
+        priority_class_name=(
+            None
+            if priorities is None
+            else (priorities.background if background else priorities.asking)
+        ),
         service_account_name=account,
         automount_service_account_token=False,
         # a Service called hayhooks would set HAYHOOKS_PORT=tcp://... in every pod beside it

@@ -19,6 +19,7 @@ from infra.components.pod import (
     secret_volume,
 )
 from infra.components.scope import SKIP_AWAIT, Scope
+from infra.components.version_step import VersionStep
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 
@@ -44,6 +45,7 @@ class QdrantArgs:
     official: bool
     storage: str
     nodes: int = 1
+    version: str | None = None  # where its image says one
 
 
 class Qdrant(pulumi.ComponentResource):
@@ -103,6 +105,9 @@ class Qdrant(pulumi.ComponentResource):
         if several:
             self._peers(name, scope)
             budget(name, scope=scope, component="vector-store", parent=self)
+        before: list[pulumi.Resource] = [*claims]
+        if args.version is not None:
+            before.append(VersionStep(f"{name}-version", "Qdrant", args.version, child))
         k8s.apps.v1.StatefulSet(
             f"{name}-statefulset",
             metadata=scope.metadata(name, "vector-store"),
@@ -136,7 +141,7 @@ class Qdrant(pulumi.ComponentResource):
                     ),
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=claims),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
         self.register_outputs({"url": self.url})
 

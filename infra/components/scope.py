@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.outward import Outward
+from infra.components.priorities import Priorities
 from infra.labels import labels
 
 # A claim waits for its first pod, and a Service for a pod behind it: the pods are awaited anyhow,
@@ -24,6 +25,7 @@ class Scope:
     storage_class: pulumi.Input[str] | None = None
     pull_secret: pulumi.Output[str] | None = None
     outward: Outward = field(default_factory=Outward)
+    priorities: Priorities | None = None
 
     @property
     def pull_secrets(self) -> Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None:

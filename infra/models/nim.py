@@ -13,6 +13,7 @@ from infra.components.filling_job import CACHE
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_service import NimService
 from infra.components.pod import Resources
+from infra.components.quota import mebibytes
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
@@ -42,7 +43,6 @@ CPU_LIMIT = "32"  # a NIM makes its threads by the node's cores
 OFFLINE = {"llm": "NIM_DISABLE_MODEL_DOWNLOAD"}
 # nothing is reported, whether or not the network would let it
 QUIET = {"DO_NOT_TRACK": "1", "NIM_TELEMETRY_MODE": "0"}
-UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,8 @@ def nim_model(
     opts: pulumi.ResourceOptions,
 ) -> ModelEndpoint:
     """Serve a role on GPUs."""
-    size = LARGE if role == "llm" else SMALL
+    size = size_of(role)
     model = settings.model or MODELS[role]
-    memory = settings.memory or size.memory
     dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
     pull = place.pull or place.scope.pull_secret
     served = NimService if place.by_operator else Nim
@@ -79,13 +78,7 @@ def nim_model(
         NimArgs(
             scope=place.scope,
             image=place.images[role],
-            resources=Resources(
-                cpu=settings.cpu or size.cpu,
-                memory=memory,
-                memory_limit=doubled(memory),
-                cpu_limit=CPU_LIMIT,
-                gpus=settings.gpus or 1,
-            ),
+            resources=resources_of(role, settings),
             environment=environment(settings),
             server_environment=server_environment(role, model, settings),
             profile=settings.profile,
@@ -125,6 +118,24 @@ def startup_minutes(model: str, size: Size) -> int:
     return min(MOST_MINUTES, size.startup_minutes + max(0, more))
 
 
+def size_of(role: str) -> Size:
+    """Return what a role asks for where its settings do not say."""
+    return LARGE if role == "llm" else SMALL
+
+
+def resources_of(role: str, settings: ModelSettings) -> Resources:
+    """Return what a server of a role asks for."""
+    size = size_of(role)
+    memory = settings.memory or size.memory
+    return Resources(
+        cpu=settings.cpu or size.cpu,
+        memory=memory,
+        memory_limit=f"{2 * mebibytes(memory)}Mi",
+        cpu_limit=CPU_LIMIT,
+        gpus=settings.gpus or 1,
+    )
+
+
 def environment(settings: ModelSettings) -> dict[str, str]:
     """Return what the download reads too, so that a change of it downloads anew."""
     result = {"NIM_CACHE_PATH": CACHE, **QUIET}
@@ -149,9 +160,3 @@ def server_environment(role: str, model: str, settings: ModelSettings) -> dict[s
         result["NIM_MAX_MODEL_LEN"] = str(settings.max_model_length)
     # what the stack says itself wins
     return {key: value for key, value in result.items() if key not in settings.environment}
-
-
-def doubled(quantity: str) -> str:
-    """Return twice an amount of memory, in Mi."""
-    number, unit = int(quantity[:-2]), quantity[-2:]
-    return f"{2 * number * UNITS[unit]}Mi"

@@ -135,12 +135,17 @@ def _registry(settings: Settings, secrets: frozenset[str]) -> Iterable[str]:
 
 
 def _policy(settings: Settings) -> Iterable[str]:
-    admission = settings.policy.admission
-    if admission != "off" and settings.cluster.scope == "namespace":
+    policy = settings.policy
+    wanted: dict[str, object] = {}
+    if policy.admission != "off":
+        wanted["admission"] = policy.admission
+    if policy.priorities:
+        wanted["priorities"] = True
+    for name, value in wanted.items() if settings.cluster.scope == "namespace" else ():
         yield (
-            f"{PROJECT}:policy.admission: is '{admission}'; cluster.scope 'namespace' may not make "
+            f"{PROJECT}:policy.{name}: is {shown(value)}; cluster.scope 'namespace' may not make "
             f"objects of the whole cluster\n      hint: pulumi config rm --path "
-            f"'{PROJECT}:policy.admission'"
+            f"'{PROJECT}:policy.{name}'"
         )
 
 

@@ -146,12 +146,22 @@ class BackupSettings(Frozen):
 
 
 class PolicySettings(Frozen):
-    """What the API server holds the stack's pods to, whoever makes them."""
+    """What the cluster holds the stack's pods to, whoever makes them."""
 
     admission: Admission = Field(
         default="off",
         description="a ValidatingAdmissionPolicy with the pod rules of policy/: `deny` refuses, "
         "`warn` tells and logs",
+    )
+    quota: bool | None = Field(
+        default=None,
+        description="a quota for each namespace, of twice what the stack asks for and some room. "
+        "Unset: true, with cluster.scope `namespace` false",
+    )
+    priorities: bool | None = Field(
+        default=None,
+        description="priority classes: what answers goes before downloads and backups. Unset: "
+        "true, with cluster.scope `namespace` false",
     )
 
 
@@ -190,7 +200,7 @@ class Settings(Frozen):
         default=BackupSettings(), description="backups by the clock: when, how many, and where"
     )
     policy: PolicySettings = Field(
-        default=PolicySettings(), description="what the API server holds the stack's pods to"
+        default=PolicySettings(), description="what the cluster holds the stack's pods to"
     )
 
 

@@ -11,11 +11,14 @@ DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 CLOCK_SECONDS = 60  # signed requests and tokens bear minutes, logs do not
 SUPPORTED = (33, 36)  # minor versions of Kubernetes that GPU operator 26.7 supports
-# group, resource, and whether it is outside of namespaces; `up` creates them
+# group, resource, and whether only a stack that has the whole cluster makes it; `up` creates them
 WRITES = (
     ("", "namespaces", True),
     ("apiextensions.k8s.io", "customresourcedefinitions", True),
     ("rbac.authorization.k8s.io", "clusterroles", True),
+    ("scheduling.k8s.io", "priorityclasses", True),
+    ("", "resourcequotas", True),
+    ("", "limitranges", True),
     ("apps", "deployments", False),
     ("apps", "statefulsets", False),
     ("batch", "jobs", False),

@@ -1,9 +1,9 @@
 """`stackyard backup` and `stackyard restore`: everything that a service holds, as one file."""
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from rich.progress import TransferSpeedColumn as Speed
 
 from stackyard.archives import checked
+from stackyard.backing_up import check_free, fetch
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.errors import Trouble
 from stackyard.progress import Stages
@@ -38,25 +39,10 @@ def backup(
     target = resolve(stack, url, key_file)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     file = output or Path(f"stackyard-{stack or 'backup'}-{stamp}.tar")
-    if file.exists():
-        message = f"{file} is there already"
-        raise Trouble(message, "name another file: stackyard backup -o FILE")
-    partial = file.with_name(f"{file.name}.part")
+    check_free(file, "stackyard backup -o")
     stages = Stages()
-    try:
-        with (
-            target.service() as service,
-            service.backup() as (size, pieces),
-            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out,
-        ):
-            for piece in _shown(stages, size, pieces):
-                out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
-        held = checked(partial)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with target.service() as service:
+        held = fetch(service, file, partial(_shown, stages))
     size = file.stat().st_size
     stages.say(
         f"{file}: {held.documents} document(s), {held.points} chunks, {size:,} bytes, checked"

@@ -1,6 +1,7 @@
 """`stackyard up`: from whatever is there to a cited answer."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +16,17 @@ from stackyard.project import find
 def up(
     stack: StackName = "dev",
     yes: Annotated[bool, typer.Option("--yes", help="The default: nothing is asked.")] = True,
+    backup: Annotated[
+        Path | None,
+        typer.Option("--backup", help="First back up what runs into this file.", metavar="FILE"),
+    ] = None,
     no_samples: NoSamples = False,
     show_key: ShowKey = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a stack up, add sample documents, ask one question and print how to go on."""
     stages = Stages()
-    done = bring_up(find(stack), stages, with_samples=not no_samples)
+    done = bring_up(find(stack), stages, with_samples=not no_samples, backup=backup)
     line = show.curl(done.target, samples.QUESTION, show_key=show_key)
     if as_json:
         result = {

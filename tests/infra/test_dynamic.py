@@ -14,6 +14,7 @@ from infra.clusters.local_registry import LocalRegistryProvider
 from infra.components.generated_certificate import GeneratedCertificateProvider
 from infra.components.generated_secret import GeneratedSecretProvider
 from infra.components.image import ImageProvider
+from infra.components.version_step import VersionStepProvider
 
 ROOT = Path(__file__).parents[2]
 PROVIDERS = [
@@ -22,6 +23,7 @@ PROVIDERS = [
     ImageProvider,
     GeneratedSecretProvider,
     GeneratedCertificateProvider,
+    VersionStepProvider,
 ]
 LOAD = "import base64, dill, sys; print(type(dill.loads(base64.b64decode(sys.argv[1]))).__name__)"
 

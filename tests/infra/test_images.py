@@ -1,5 +1,6 @@
 """Our own images: the tag follows the content, the build is skipped where the registry has it."""
 
+import json
 import os
 import shutil
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from infra.command import Trouble
 from infra.components.image import ImageProvider
-from infra.images.build import stage
+from infra.images.build import software, stage
 from infra.images.recipe import RECIPES, ROOT, Recipe, content_hash, locked
 from infra.images.remote import answers, find_digest, is_local
 
@@ -193,7 +194,8 @@ def test_what_nothing_needs_is_left_out_of_the_packages(
     uv = folder / "uv"
     uv.write_text(
         '#!/bin/sh\nwhile [ $# -gt 0 ]; do case "$1" in --output-file) touch "$2";;'
-        ' --target) mkdir -p "$2/babel/locale-data" "$2/babel/messages";; esac; shift; done\n'
+        ' --target) mkdir -p "$2/babel/locale-data" "$2/babel/messages";;'
+        " cyclonedx1.5) echo '{}';; esac; shift; done\n"
     )
     uv.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -204,6 +206,19 @@ def test_what_nothing_needs_is_left_out_of_the_packages(
     left = {path.name for path in (tmp_path / "context/site/babel").iterdir()}
     assert left == {"messages"}
     assert content_hash(recipe, "base", clone) != content_hash(RECIPE, "base", clone)
+
+
+@pytest.mark.parametrize("group", ["app", "models", "vectors"])
+def test_an_image_lists_its_packages_with_versions_and_hashes(group: str) -> None:
+    listed = json.loads(software(group))
+
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.5")
+    assert software(group) == software(group)  # so that a rebuilt layer is the same
+    names = {f"{each['name']}=={each['version']}" for each in listed["components"]}
+    assert names == {line.split()[0] for line in locked(ROOT / "uv.lock", group)}
+    for each in listed["components"]:
+        hashes = [found for place in each["externalReferences"] for found in place["hashes"]]
+        assert {found["alg"] for found in hashes} == {"SHA-256"}
 
 
 def test_a_failing_installation_shows_uvs_last_lines(

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,8 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from app.backup.archive import Manifest, written
 
 KEY = "a-key-of-the-tests"
 STOPWORDS = {"a", "an", "are", "at", "do", "for", "how", "in", "is", "of", "the", "to", "which"}
@@ -33,6 +36,7 @@ class FakeService:
         self.questions: list[dict[str, object]] = []
         self.forgets_to_delete = False
         self.invents_quotes = False
+        self.busy = False
         self.fails_on: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -67,10 +71,17 @@ class FakeService:
             Route("/v1/documents/{id}", self._delete, methods=["DELETE"]),
             Route("/v1/documents/{id}/text", self._text),
             Route("/v1/jobs/{id}", self._job),
+            Route("/v1/backup", self._backup, methods=["POST"]),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(BaseHTTPMiddleware, dispatch=self._guard)
         return app
+
+    async def _backup(self, _request: Request) -> Response:
+        if self.busy:
+            return problem(409, "busy", "Another backup or restore is running", "Try again later")
+        held = Manifest("2026-11-27T03:00:00+00:00", 384, "m", len(self.documents), {}, ())
+        return Response(b"".join(written(Path(), held)), media_type="application/x-tar")
 
     async def _guard(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         given = request.headers.get("authorization")

@@ -65,6 +65,29 @@ def test_json_has_the_answer_and_the_seconds_of_each_stage(
     ]
 
 
+def test_what_runs_is_backed_up_before_anything_changes(
+    deployed: FakeTools, service: FakeService, tmp_path: Path, invoke: Invoke
+) -> None:
+    file = tmp_path / "before.tar"
+    service.busy = True
+
+    failed = invoke("up", "--no-samples", "--backup", str(file))
+
+    assert failed.exit_code == 1
+    assert "Another backup or restore is running" in failed.output
+    assert not any(call.startswith("pulumi up") for call in deployed.calls)
+    assert not file.exists()
+
+    service.busy = False
+    done = invoke("up", "--no-samples", "--backup", str(file))
+
+    assert done.exit_code == 0, done.output
+    assert f"{file}: 0 document(s), 0 chunks, checked" in done.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = invoke("up", "--backup", str(file))
+    assert "name another file: stackyard up --backup FILE" in again.stderr
+
+
 def test_samples_that_are_there_are_not_sent_again(
     tools: FakeTools, service: FakeService, invoke: Invoke
 ) -> None:

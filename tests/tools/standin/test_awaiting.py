@@ -116,6 +116,17 @@ def test_a_claim_waits_to_be_bound_unless_it_binds_with_its_consumer(
     assert looked(cluster, "v1", "PersistentVolumeClaim", status={"phase": "Lost"}).failed
 
 
+def test_a_quota_waits_until_it_counts_by_its_newest_limits(cluster: Cluster) -> None:
+    spec = {"hard": {"pods": "12"}}
+
+    def quota(**status: Json) -> Verdict:
+        return looked(cluster, "v1", "ResourceQuota", spec=spec, status=status)
+
+    assert quota().text == "it does not count yet"
+    assert not quota(hard={"pods": "10"}).ready
+    assert quota(hard={"pods": "12"}, used={"pods": "3"}).ready
+
+
 def test_a_service_waits_for_a_pod_behind_it(api: FakeApi, cluster: Cluster) -> None:
     spec = {"selector": {"app": "x"}, "clusterIP": "10.0.0.1"}
     labels = {"kubernetes.io/service-name": "x"}

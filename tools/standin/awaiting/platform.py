@@ -1,4 +1,4 @@
-"""When Services, volume claims, namespaces and resource definitions are ready."""
+"""When Services, volume claims, namespaces, quotas and resource definitions are ready."""
 
 from tools.standin.awaiting.verdict import READY, Verdict, failed, waiting
 from tools.standin.cluster import Cluster
@@ -55,6 +55,13 @@ def namespace(live: Manifest, cluster: Cluster) -> Verdict:
     """It takes objects."""
     phase = (live.get("status") or {}).get("phase", "Active")
     return READY if phase == "Active" else waiting(f"it is {phase}")
+
+
+def quota(live: Manifest, cluster: Cluster) -> Verdict:
+    """It counts, and so lets pods in: until then each of them is refused."""
+    wanted = (live.get("spec") or {}).get("hard") or {}
+    counted = (live.get("status") or {}).get("hard") or {}
+    return READY if counted == wanted else waiting("it does not count yet")
 
 
 def established(live: Manifest, cluster: Cluster) -> Verdict:

@@ -25,6 +25,7 @@ CHECKS: Final[Mapping[str, Callable[[Manifest, Cluster], Verdict]]] = {
     "/Service": platform.service,
     "/PersistentVolumeClaim": platform.volume_claim,
     "/Namespace": platform.namespace,
+    "/ResourceQuota": platform.quota,
     "apiextensions.k8s.io/CustomResourceDefinition": platform.established,
 }
 WITH_PODS = frozenset(
