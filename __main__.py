@@ -5,5 +5,6 @@ import gc
 gc.disable()  # it ends in seconds; collecting while packages load takes a tenth of its CPU
 
 from infra.program import deploy  # noqa: E402
+from stackyard.planner.preview import planned  # noqa: E402
 
-deploy()
+deploy(planner=planned)

@@ -14,14 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import problems
 from app.access.audit import Audit
 from app.access.door import Door
-from app.access.identity import Visit, begin
+from app.access.identity import Identity, Visit, begin
 from app.access.roles import needed
 from app.body import Body
 from app.exchange import Exchange
 from app.log import where
 from app.metrics import Metrics
 from app.problems import Problem
-from app.surface import Kind, Route, find
+from app.surface import OF_BROWSERS, Kind, Route, find
 
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
@@ -104,7 +104,7 @@ class Guard:
             self.coming -= 1
         exchange = Exchange(scope, send)
         exchange.last = lambda: self.leaving
-        route = find(scope["path"])
+        route = self._find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
         limit = self.limits.bytes(kind)
         body = Body(receive, declared=exchange.declared, limit=limit, caller=caller)
@@ -153,21 +153,30 @@ class Guard:
                 }
                 access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
 
+    def _find(self, path: str) -> Route | None:
+        route = find(path)
+        hidden = route is not None and route.template in OF_BROWSERS and not self._door.browsers
+        return None if hidden else route
+
     async def _admit(
         self, scope: Scope, route: Route | None, kind: Kind, exchange: Exchange
     ) -> None:
         if route is None:
             raise problems.not_found()
-        if kind != "open":
+        identity: Identity | None = None
+        if kind not in ("open", "sign-in"):
             client = scope.get("client")
-            identity = await self._door.identify(exchange.headers, client[0] if client else "")
+            identity = await self._door.identify(
+                exchange.headers, client[0] if client else "", exchange.method
+            )
+        if kind != "open":
             exchange.visit = Visit(identity)
             begin(exchange.visit)
         if exchange.method not in route.kinds:
             raise problems.method_not_allowed(route.allowed)
-        if exchange.visit is not None:
+        if identity is not None:
             role = needed(route.template, exchange.method)
-            if not exchange.visit.identity.may(role):
+            if not identity.may(role):
                 msg = f"This needs the role {role}"
                 raise problems.forbidden(msg)
         declared = exchange.declared

@@ -35,9 +35,13 @@ class ChunkIndex:
     connections and limits, and a question's loop never waits for one.
     """
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, settled: Callable[[], None] = lambda: None
+    ) -> None:
+        """`settled` returns when no other process is changing what answers."""
         self._settings = settings
         self._stores = stores
+        self._settled = settled
         self._opened: dict[Generation, _Open] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,9 +87,8 @@ class ChunkIndex:
 
     def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
         """Write who may read a document into all chunks of it, in all vectors."""
-        generations = self._stores.generations
-        live = generations.live(collection)
-        for physical in generations.held(collection):
+        live = self._live(collection)
+        for physical in self._stores.generations.held(collection):
             if physical != live.physical:
                 other = Generation(collection, physical, live.model)
                 self.set_readers_in(other, document_id, readers)
@@ -99,9 +102,9 @@ class ChunkIndex:
 
     def remove(self, collection: str, document_id: str) -> int:
         """Remove a document's chunks, from all vectors, and return how many there were."""
-        generations = self._stores.generations
-        live = generations.live(collection)
-        others = [each for each in generations.held(collection) if each != live.physical]
+        live = self._live(collection)
+        held = self._stores.generations.held(collection)
+        others = [each for each in held if each != live.physical]
         for physical in others:
             self.remove_from(Generation(collection, physical, live.model), document_id)
         return self._run(collection, lambda opened: opened.points.delete_document(document_id))
@@ -128,7 +131,13 @@ class ChunkIndex:
             await opened.points.close()
 
     def _run(self, collection: str, work: Callable[[_Open], Coroutine[Any, Any, T]]) -> T:
-        return self._run_in(self._stores.generations.live(collection), work)
+        return self._run_in(self._live(collection), work)
+
+    def _live(self, collection: str) -> Generation:
+        """Return what answers, and does so for as long as the job runs that asks."""
+        self._settled()
+        self._stores.catch_up()
+        return self._stores.generations.live(collection)
 
     def _run_in(self, into: Generation, work: Callable[[_Open], Coroutine[Any, Any, T]]) -> T:
         # Creates the collection and its indexes where they are missing.

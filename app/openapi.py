@@ -24,6 +24,7 @@ PROBLEM = {
     },
 }
 OPEN = ("/healthz", "/readyz")
+SIGN_IN = ("/login", "/login/callback")  # where browsers may sign in
 STREAMED = ("/query/run", "/rag", "/v1/chat/completions")  # where the body asks for it
 REFUSALS = {
     "400": "The body cannot be read",
@@ -70,7 +71,7 @@ def describe(app: FastAPI, hayhooks: FastAPI) -> dict[str, Any]:
     components["schemas"] = {**schemas, **components.get("schemas", {})}
     for path, item in schema["paths"].items():
         for operation in item.values():
-            if path in OPEN:
+            if path in (*OPEN, *SIGN_IN):
                 operation["security"] = []
             if path in STREAMED:
                 told = operation["responses"]["200"].setdefault("content", {})

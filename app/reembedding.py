@@ -5,6 +5,7 @@ It goes on afterwards with the vectors of the model before, so that going back l
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 
 from app.documents.holdings import chunk_readers
@@ -15,6 +16,7 @@ from app.generations import Generation, Generations, UnknownModel
 from app.indexing import ChunkIndex
 from app.log import where
 from app.settings import SettingsProblem
+from app.sharing.locks import SharedLock
 from app.sharing.turnstile import Turnstile
 from app.stores import Stores
 from pipelines.errors import StageError
@@ -39,8 +41,11 @@ class Reembedding:
         generations: Generations,
         ledger: Ledger,
         turnstile: Turnstile,
+        switching: SharedLock,
+        runner: str,
         collection: str,
     ) -> None:
+        """`switching` is held while other vectors come to answer; `runner` is this process."""
         self._journal = journal
         self._shelf = shelf
         self._index = index
@@ -48,6 +53,8 @@ class Reembedding:
         self._generations = generations
         self._ledger = ledger
         self._turnstile = turnstile
+        self._switching = switching
+        self._runner = runner
         self._default = collection
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -58,9 +65,10 @@ class Reembedding:
         """Go back to the current model's vectors, or raise SettingsProblem with both sizes.
 
         For the start; a Qdrant that is away is asked when a collection is opened. Where another
-        process leads, what answers is its to say: this one only reads what it can.
+        process leads, what answers is its to say: this one only reads what it can. Nor is it this
+        one's yet while jobs run elsewhere, or did when a process died.
         """
-        self._generations.leads = leads
+        self._generations.leads = leads and not self._journal.runners()
         try:
             self._go_back_if_wanted()
             for collection in self._collections():
@@ -93,12 +101,23 @@ class Reembedding:
         except UnknownModel:
             back = [self._generations.earlier(each) for each in self._collections()]
             # The last documents of the process before may not be in these yet.
-            while any(self._one(each) for each in back):
+            while not self._went_back(back):
                 if self._stopping:
                     return
-            self._switch(back)
             log.info("went back", extra={"model": self._generations.current.name})
         self._generations.leads = True
+
+    def _went_back(self, back: list[Generation]) -> bool:
+        if any(self._one(each) for each in back):
+            return False
+        # Jobs of this process write into these already, those of others into what answers now.
+        with self._generations.lock, self._switching:
+            elsewhere = self._journal.runners() - {self._runner}
+            if not elsewhere and not any(self._lacking(each) for each in back):
+                self._switch(back)
+                return True
+        time.sleep(LOOK_SECONDS)
+        return False
 
     def _switch(self, generations: list[Generation]) -> None:
         self._generations.switch(generations)
@@ -163,7 +182,7 @@ class Reembedding:
     def _switch_if_complete(self) -> bool:
         generations = self._generations
         # No job may be on its way into the vectors that answer now.
-        with generations.lock:
+        with generations.lock, self._switching:
             if generations.live(self._default).model == generations.wanted:
                 return False
             if self._journal.jobs_by_status().get("running"):

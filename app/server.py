@@ -8,13 +8,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
-from limits import parse
 
 from app import problems
-from app.access.door import Door, Verifier
+from app.entrance import Entrance, entrance
 from app.guard import Guard, Limits
 from app.hot_routes import HotRoutes
-from app.keys import KeyRing
 from app.memory import settle
 from app.metrics_port import serve_metrics
 from app.openapi import DESCRIPTION, VERSION, describe
@@ -36,14 +34,12 @@ THREADS = 64
 
 def create(settings: Settings) -> Guard:
     """Return the app for a server to run."""
-    ring = None
-    if settings.api_keys_file is not None and not settings.anonymous:
-        ring = KeyRing(settings.api_keys_file)
     service = build(settings)
+    way_in = entrance(settings, service)
     service.reembedding.check(leads=service.upkeep.leads)
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
-    ours = _ours(service, hayhooks)
+    ours = _ours(service, hayhooks, way_in)
     limits = Limits(
         body_bytes=settings.max_body_bytes,
         upload_bytes=settings.max_upload_bytes,
@@ -55,7 +51,7 @@ def create(settings: Settings) -> Guard:
     served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
     return Guard(
         served,
-        door=_door(settings, service, ring),
+        door=way_in.door,
         limits=limits,
         metrics=service.metrics,
         audit=service.audit,
@@ -63,33 +59,7 @@ def create(settings: Settings) -> Guard:
     )
 
 
-def _door(settings: Settings, service: Service, ring: KeyRing | None) -> Door:
-    verifier: Verifier | None = None
-    if settings.oidc_issuer is not None:
-        # Imported late: 9 MB of cryptography that keys have no use for.
-        from app.access.oidc import OidcSettings, OidcVerifier
-
-        verifier = OidcVerifier(
-            OidcSettings(
-                issuer=settings.oidc_issuer,
-                audience=settings.oidc_audience,
-                keys_file=settings.oidc_keys_file,
-                user_claim=settings.oidc_user_claim,
-                groups_claim=settings.oidc_groups_claim,
-                roles=settings.oidc_roles,
-                skew_seconds=settings.oidc_skew_seconds,
-            )
-        )
-    return Door(
-        ring=ring,
-        store=service.keys,
-        verifier=verifier,
-        rate=parse(settings.caller_rate) if settings.caller_rate else None,
-        anonymous=settings.anonymous,
-    )
-
-
-def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
+def _ours(service: Service, hayhooks: FastAPI, way_in: Entrance) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with (
@@ -129,6 +99,8 @@ def _ours(service: Service, hayhooks: FastAPI) -> FastAPI:
     app.include_router(site_router(service.site))
     app.include_router(mcp_router(Tools(service.answering, service.library)))
     app.include_router(access_router(service.keys))
+    if way_in.router is not None:
+        app.include_router(way_in.router)
     app.include_router(backup_router(service.backups))
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -51,6 +51,7 @@ class Service:
     keys: KeyStore
     audit: Audit
     backups: Backups
+    presence: Presence
 
     async def leave(self) -> None:
         """Say that this process is stopping, and let another one lead."""
@@ -66,17 +67,24 @@ def current() -> Service:
     return _current[-1]
 
 
-def build(settings: Settings) -> Service:
-    """Build the parts; nothing here speaks to a back end."""
+def build(settings: Settings, *, helper: bool = False) -> Service:
+    """Build the parts; nothing here speaks to a back end. A `helper` never leads."""
     metrics = Metrics()
     site = _site(settings.site_dir)
     presence, journal, shelf, keys = _open(settings.data_dir)
     lease = FileLock(settings.data_dir / "locks" / "lease")
-    lease.take()
+    if not helper:
+        lease.take()
     turnstile = Turnstile(settings.data_dir)
     generations = Generations(settings)
     stores = Stores(settings, generations, lambda: journal.holdings.vectors)
-    index = ChunkIndex(settings, stores)
+    switching = SharedLock(settings.data_dir / "locks" / "vectors")
+
+    def settled() -> None:
+        with switching:
+            journal.holdings.look_again()
+
+    index = ChunkIndex(settings, stores, settled)
     ocr = _ocr(settings)
     work = Work(
         journal,
@@ -86,7 +94,14 @@ def build(settings: Settings) -> Service:
         ocr=ocr,
         injections=settings.injections,
     )
-    indexer = Indexer(journal, shelf, work, jobs=settings.indexing_jobs, turnstile=turnstile)
+    indexer = Indexer(
+        journal,
+        shelf,
+        work,
+        jobs=settings.indexing_jobs,
+        turnstile=turnstile,
+        runner=presence.token,
+    )
     library = Library(
         journal=journal,
         shelf=shelf,
@@ -104,6 +119,8 @@ def build(settings: Settings) -> Service:
         generations=generations,
         ledger=Ledger(settings.data_dir / "embedded.sqlite3"),
         turnstile=turnstile,
+        switching=switching,
+        runner=presence.token,
         collection=settings.collection,
     )
     audit = Audit(presence.file, questions=settings.audit_questions)
@@ -130,6 +147,7 @@ def build(settings: Settings) -> Service:
         keys=keys,
         backups=backups,
         audit=audit,
+        presence=presence,
     )
     metrics.gauge("rag_leads", lambda: {(): float(upkeep.leads)})
     metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))

@@ -10,6 +10,8 @@ from limits import parse
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.provider_settings import ProviderSettings
+
 PREFIX = "RAG_"
 WRAPPERS = Path(__file__).parent / "wrappers"
 COLLECTION = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -41,7 +43,7 @@ class SettingsProblem(Exception):
     """The environment cannot be used; the text lists every problem."""
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings, BaseSettings):
     """What the app is told by its environment."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
@@ -84,13 +86,6 @@ class Settings(BaseSettings):
     # whose X-Forwarded-For and -Proto are believed: nobody's
     trusted_proxies: list[str] = []
     audit_questions: bool = False
-    oidc_issuer: str | None = None
-    oidc_audience: list[str] = []
-    oidc_keys_file: Path | None = None
-    oidc_user_claim: str = "sub"
-    oidc_groups_claim: str = "groups"
-    oidc_roles: dict[Literal["reader", "contributor", "admin"], list[str]] = {"reader": ["*"]}
-    oidc_skew_seconds: float = Field(default=60, ge=0, le=600)
 
     data_dir: Path = Path("/data")
     site_dir: Path | None = None
@@ -161,7 +156,6 @@ class Settings(BaseSettings):
         "ranking_api_key_file",
         "ocr_api_key_file",
         "api_keys_file",
-        "oidc_keys_file",
         "tls_certificate_file",
         "tls_key_file",
     )
@@ -207,24 +201,6 @@ class Settings(BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             missing = "KEY" if self.tls_key_file is None else "CERTIFICATE"
             message = f"RAG_TLS_{missing}_FILE: is not set; a certificate and its key come together"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _provider_is_whole(self) -> Self:
-        issuer = self.oidc_issuer
-        if issuer is None:
-            return self
-        if not self.oidc_audience:
-            message = 'RAG_OIDC_AUDIENCE: is not set; it must be a list such as ["stackyard"]'
-            raise ValueError(message)
-        # Over plain HTTP anybody on the way could put keys of their own in.
-        here = issuer.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-        if self.oidc_keys_file is None and not here and not issuer.startswith("https://"):
-            message = (
-                f"RAG_OIDC_ISSUER: is {issuer!r}; it must begin with https://, "
-                "or RAG_OIDC_KEYS_FILE must name a file with its keys"
-            )
             raise ValueError(message)
         return self
 

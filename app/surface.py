@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["open", "read", "answer", "upload", "events", "archive"]
+Kind = Literal["open", "sign-in", "read", "answer", "upload", "events", "archive"]
 ID = r"[0-9a-f]{32}"
 
 
@@ -32,6 +32,9 @@ def _route(template: str, **kinds: Kind) -> Route:
 ROUTES = (
     _route("/healthz", GET="open", HEAD="open"),
     _route("/readyz", GET="open", HEAD="open"),
+    _route("/login", GET="sign-in"),
+    _route("/login/callback", GET="sign-in"),
+    _route("/logout", POST="read"),
     _route("/metrics", GET="read"),
     _route("/openapi.json", GET="read"),
     _route("/query/run", POST="answer"),
@@ -56,6 +59,8 @@ ROUTES = (
     _route("/v1/jobs/{id}/events", GET="events"),
 )
 
+# Not there where no browser may sign in.
+OF_BROWSERS = frozenset({"/login", "/login/callback", "/logout"})
 
 _PLAIN = {route.template: route for route in ROUTES if "{" not in route.template}
 _WITH_NAMES = [route for route in ROUTES if "{" in route.template]

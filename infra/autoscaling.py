@@ -70,7 +70,8 @@ def by_keda(scaled: Scaled, ground: Ground) -> list[Edge]:
         scaled_object(
             role,
             scope=scaled.scope,
-            url=f"http://{role}.{scaled.scope.name}:{server.port}/v1/metrics",
+            # KEDA takes the namespace from between the first two dots, and a port may not be in it
+            url=f"http://{role}.{scaled.scope.name}.svc:{server.port}/v1/metrics",
             scaling=scaling,
             opts=pulumi.ResourceOptions.merge(
                 ground.opts, pulumi.ResourceOptions(depends_on=before)

@@ -11,17 +11,23 @@ from infra.schema import AppSettings
 from infra.schema.edge_choices import app_scheme, behind_proxy
 
 
-def service_url(
-    cluster: Cluster, app: AppSettings, service: k8s.core.v1.Service, port: int
-) -> pulumi.Output[str] | str:
-    """Return the address that users call: the cluster's own word, the door's, or the Service's."""
-    scheme = app_scheme(app)
+def known_url(cluster: Cluster, app: AppSettings) -> str | None:
+    """Return the address that users call as the settings or the cluster say it, else None."""
     if app.url is not None:
         return app.url
     if cluster.url is not None:  # its scheme is the app's
-        return f"{scheme}://{cluster.url.partition('://')[2]}"
-    if behind_proxy(app):
-        return f"https://{app.edge.host}"
+        return f"{app_scheme(app)}://{cluster.url.partition('://')[2]}"
+    return f"https://{app.edge.host}" if behind_proxy(app) else None
+
+
+def service_url(
+    cluster: Cluster, app: AppSettings, service: k8s.core.v1.Service, port: int
+) -> pulumi.Output[str] | str:
+    """Return the address that users call: what is known before, or the Service's."""
+    known = known_url(cluster, app)
+    if known is not None:
+        return known
+    scheme = app_scheme(app)
     if cluster.expose == "LoadBalancer":
         return service.status.apply(lambda status: f"{scheme}://{_balanced(status)}:{port}")
     return service.metadata.apply(

@@ -6,7 +6,7 @@ from infra.autoscaling import Scaled, autoscale
 from infra.catalog import build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
-from infra.components import backups, model_server, qdrant, rag_app
+from infra.components import backups, bulk_load, model_server, qdrant, rag_app
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs
 from infra.components.certificate import Certificate, CertificateArgs
@@ -29,12 +29,13 @@ from infra.components.qdrant import Qdrant, QdrantArgs
 from infra.components.rag_app import RagApp, RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
-from infra.exports import inventory, service_url
+from infra.exports import inventory, known_url, service_url
 from infra.ground import Given, Ground
 from infra.lock import Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
 from infra.nim_ground import NimGround
+from infra.planned import Planner, heed
 from infra.reach import allow_list
 from infra.registry import Registry
 from infra.schema import Settings
@@ -44,12 +45,15 @@ from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
 from infra.settings import load_file, load_lock, load_secrets, load_settings
 
 
-def deploy(*, listing: bool = False) -> None:
+def deploy(*, listing: bool = False, planner: Planner | None = None) -> None:
     """Deploy the selected stack.
 
     `listing`: to see what it needs, before a bundle's lock says which digest each part has.
+    `planner`: says whether its models fit on its GPUs, before anything is made.
     """
     settings = load_settings(pulumi.get_stack(), listing=listing)
+    if planner is not None:
+        heed(planner, pulumi.get_stack(), settings)
     secrets = load_secrets()
     # what this machine lacks says nothing about a cluster elsewhere
     machine = load_machine() if settings.cluster.kind == "local" else Machine()
@@ -139,6 +143,8 @@ class Stack:
                 node_port=self.cluster.node_port,
                 load_balancer=self.cluster.load_balancer,
                 certificate=own,
+                url=known_url(self.cluster, self.settings.app),
+                client_secret=self.secrets.get("oidcClientSecret"),
             ),
             self.opts,
         )
@@ -161,6 +167,11 @@ class Stack:
             models=models.values(),
             provider=self.settings.access.asked_provider,
             servers=servers,
+            bulk=(
+                Workload(name=bulk_load.NAME, scope=scope, port=rag_app.PORT)
+                if self.settings.app.bulk_workers
+                else None
+            ),
             downloads=[
                 Workload(
                     name=download_name(role),

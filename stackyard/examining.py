@@ -15,7 +15,7 @@ from stackyard.checks.trial import trial
 from stackyard.engine import Engine
 from stackyard.errors import Trouble
 from stackyard.kubernetes import Kubernetes, Refused, kubernetes_of
-from stackyard.planner.wants import Wants, read_wants
+from stackyard.planner.wants import ROLES, Wants, read_wants
 from stackyard.planning import plan_of
 from stackyard.project import Stack
 
@@ -140,6 +140,8 @@ def images_of(
     }
     if wants.models and _part(stack, "nimOperator").get("mode") == "install":
         public["nim-operator"] = catalog.NIM_OPERATOR_IMAGE
+    if _installs_keda(stack):
+        public |= {f"keda {key}": image for key, image in catalog.KEDA_IMAGES.items()}
     for want in wants.models:
         image = _role(stack, want.role).get("image") or catalog.NIM.get(want.role)
         if image:
@@ -166,6 +168,15 @@ def _operator_keys(stack: Stack, wants: Wants) -> tuple[str, ...]:
         return ()
     toolkit = ("toolkit",) if wants.cluster == "existing" and there != "driver-and-toolkit" else ()
     return ("operator", "devicePlugin", "dcgmExporter", "node-feature-discovery", *toolkit)
+
+
+def _installs_keda(stack: Stack) -> bool:
+    """Tell whether `up` installs KEDA, as infra/schema/scaling_choices.py decides it."""
+    scaled = "hours" in _part(stack, "models") or any(
+        _role(stack, role).get("scaling") is not None for role in ROLES
+    )
+    there = _part(stack, "keda").get("mode") == "adopt"
+    return scaled and not there and stack.cluster_setting("scope") != "namespace"
 
 
 def _secret(stack: Stack, name: str) -> str | None:

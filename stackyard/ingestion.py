@@ -94,8 +94,14 @@ def ingest(
     collection: str | None,
     on_result: Callable[[Result], None],
     readers: str | None = None,
+    *,
+    helpers: int = 0,
 ) -> list[Result]:
-    """Upload the files and wait for their jobs; a refused file does not stop the others."""
+    """Upload the files and wait for their jobs; a refused file does not stop the others.
+
+    `helpers` is how many work on the queue beside the service.
+    """
+    under_way = UNDER_WAY * (1 + helpers)
     results: list[Result] = []
     waiting: list[Job] = []
 
@@ -113,7 +119,7 @@ def ingest(
             if error.status in FATAL:
                 raise
             finish(Result(file.name, "refused" if error.status < 500 else "failed", 0, str(error)))
-        if len(waiting) >= UNDER_WAY:
+        if len(waiting) >= under_way:
             finish(_result(service.wait_job(waiting.pop(0))))
     for job in waiting:
         finish(_result(service.wait_job(job)))

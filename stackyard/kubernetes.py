@@ -1,5 +1,6 @@
 """Reads objects of the cluster that a kubeconfig names, by the kubeconfig's own credentials."""
 
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,6 +63,13 @@ class Kubernetes:
     def get(self, path: str) -> Json:
         """Return what is at a path. Raises Refused, or Trouble where no server answers."""
         return self._send("GET", path)
+
+    def last_line(self, namespace: str, pod: str, container: str) -> str:
+        """Return the last line that a container wrote; empty where there is none or we may not."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines=1"
+        answer = self._answer("GET", path, None)
+        # of a bar that is drawn over itself the last state
+        return "" if answer.is_error else re.split(r"[\r\n]+", answer.text.strip())[-1]
 
     def items(self, path: str) -> list[Json]:
         """Return the items of a list."""

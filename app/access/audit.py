@@ -55,15 +55,14 @@ class Audit:
         self, visit: Visit | None, *, method: str, route: str, status: int, request: str,
         address: str,
     ) -> None:  # fmt: skip
-        """Write down one request that needed a caller; `visit` is None for who had no key."""
+        """Write down a request that needed a caller, or a sign-in; no `visit`: it had no key."""
         line: dict[str, object] = {
             "action": f"{method} {route}",
             "status": status,
             "request": request,
             "address": address,
         }
-        if visit is not None:
-            who = visit.identity
+        if visit is not None and (who := visit.identity) is not None:
             line |= {
                 "who": who.subject,
                 "via": who.via,

@@ -1,4 +1,4 @@
-"""What a caller shows, turned into who it is: keys of the file, created keys, tokens of a provider.
+"""What a caller shows, turned into who it is: keys, tokens of a provider, sessions of a browser.
 
 Whatever is wrong with what is shown, the refusal is the same.
 """
@@ -32,6 +32,13 @@ class Verifier(Protocol):
         """Return who a token is for; raise BadToken, or a Problem where it cannot be checked."""
 
 
+class Browsers(Protocol):
+    """Knows the sessions of those who have signed in with a browser."""
+
+    def identify(self, headers: Mapping[bytes, bytes], method: str) -> Identity | None:
+        """Return whose session a cookie is of; raise a Problem, 403, for a foreign page's call."""
+
+
 class BadToken(Exception):
     """A token that opens nothing; `guess` is false for one that was real and is only too old."""
 
@@ -49,9 +56,11 @@ class Door:
         ring: KeyRing | None,
         store: KeyStore | None = None,
         verifier: Verifier | None = None,
+        browsers: Browsers | None = None,
         rate: RateLimitItem | None = None,
         anonymous: bool = False,
     ) -> None:
+        self.browsers = browsers
         self._ring = ring
         self._store = store
         self._verifier = verifier
@@ -59,20 +68,40 @@ class Door:
         self._anonymous = anonymous
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    async def identify(self, headers: Mapping[bytes, bytes], address: str) -> Identity:
-        """Return who asks, or raise a Problem: 401, or 429 for too many guesses or requests."""
+    async def identify(self, headers: Mapping[bytes, bytes], address: str, method: str) -> Identity:
+        """Return who asks.
+
+        Raise a Problem: 401, 429 for too many guesses or requests, 403 for a foreign page's call.
+        """
         if self._anonymous:
             return ANYBODY
         presented = _presented(headers)
         if not presented:
-            msg = "Send a key as `Authorization: Bearer <key>`"
-            raise problems.unauthorized(msg)
+            return self._by_session(headers, method)
         identity = self._by_key(presented) or await self._by_token(presented, address)
         if identity is None:
-            if not self._limiter.hit(GUESSES, "guess", address):
-                raise self._too_many(GUESSES, "guess", address)
+            self.guessed(address)
             msg = "This key is not known here"
             raise problems.unauthorized(msg)
+        return identity
+
+    def listen(self, address: str) -> None:
+        """Raise a Problem, 429, for who has guessed too often of late."""
+        if not self._limiter.test(GUESSES, "guess", address):
+            raise self._too_many(GUESSES, "guess", address)
+
+    def guessed(self, address: str) -> None:
+        """Count a guess; raise a Problem, 429, where it is one too many."""
+        if not self._limiter.hit(GUESSES, "guess", address):
+            raise self._too_many(GUESSES, "guess", address)
+
+    def _by_session(self, headers: Mapping[bytes, bytes], method: str) -> Identity:
+        identity = self.browsers.identify(headers, method) if self.browsers else None
+        if identity is None:
+            sign_in = ", or sign in at /login" if self.browsers else ""
+            msg = f"Send a key as `Authorization: Bearer <key>`{sign_in}"
+            raise problems.unauthorized(msg)
+        self._spend(self._rate, identity)
         return identity
 
     def _by_key(self, presented: bytes) -> Identity | None:
@@ -91,8 +120,7 @@ class Door:
         identity = self._verifier.remembered(presented, now)
         if identity is None:
             # Signatures cost something to check, so who guesses is not listened to any more.
-            if not self._limiter.test(GUESSES, "guess", address):
-                raise self._too_many(GUESSES, "guess", address)
+            self.listen(address)
             try:
                 identity = await self._verifier.verify(presented, now)
             except BadToken as bad:

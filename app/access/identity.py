@@ -20,7 +20,7 @@ class Identity:
     groups: frozenset[str] = frozenset()
     # The collections that exist for this caller; None is all of them.
     collections: frozenset[str] | None = None
-    via: Literal["file", "key", "oidc", "anonymous"]
+    via: Literal["file", "key", "oidc", "session", "anonymous"]
     credential: str
 
     @cached_property
@@ -66,9 +66,12 @@ ANYBODY = Identity(subject="anybody", role="admin", via="anonymous", credential=
 
 @dataclass
 class Visit:
-    """One request as the audit log tells of it; routes add what they cite."""
+    """One request as the audit log tells of it; routes add what they cite.
 
-    identity: Identity
+    Who signs in has no identity before the provider has told it.
+    """
+
+    identity: Identity | None
     cited: list[dict[str, object]] = field(default_factory=list)
     question: str | None = None
     # What else was changed: a document's or a key's id, who may read it.
@@ -90,5 +93,8 @@ def visit() -> Visit:
 
 
 def caller() -> Identity:
-    """Return who asks; LookupError outside of a request."""
-    return _visit.get().identity
+    """Return who asks; LookupError outside of a request, and for who signs in."""
+    identity = _visit.get().identity
+    if identity is None:
+        raise LookupError
+    return identity

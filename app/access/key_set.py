@@ -15,10 +15,9 @@ import orjson
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
+from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, discovered
+
 log = logging.getLogger("app.access")
-FRESH_SECONDS = 600.0
-AGAIN_SECONDS = 10.0
-TIMEOUT = 5.0
 
 
 class KeysUnavailable(Exception):
@@ -75,10 +74,6 @@ class KeySet:
 
     async def _of_provider(self) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
-            where = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-            found = (await client.get(where)).raise_for_status().json()
-            if found["issuer"] != self._issuer:
-                msg = "the discovery document is of another issuer"
-                raise ValueError(msg)
+            found = await discovered(client, self._issuer)
             read: dict[str, Any] = (await client.get(found["jwks_uri"])).raise_for_status().json()
         return read

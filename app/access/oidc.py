@@ -1,4 +1,4 @@
-"""Bearer tokens of an OpenID Connect provider: signature, issuer, audience, time, role."""
+"""Tokens of an OpenID Connect provider: signature, issuer, audience, time, role."""
 
 import hashlib
 from collections import OrderedDict
@@ -11,8 +11,9 @@ import jwt
 from jwt.exceptions import InvalidTokenError
 
 from app.access.door import BadToken
-from app.access.identity import RANKS, Identity, Role
+from app.access.identity import Identity, Role
 from app.access.key_set import KeySet, KeysUnavailable
+from app.access.roles import ANY_GROUP, role_of
 from app.problems import Problem, forbidden
 
 # Public keys only: a secret that both sides know has no place in a set of public keys.
@@ -21,7 +22,6 @@ ALGORITHMS = (
 )  # fmt: skip
 LONGEST = 16 * 2**10
 REMEMBERED = 4096
-ANY_GROUP = "*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,21 @@ class OidcSettings:
     groups_claim: str = "groups"
     roles: Mapping[Role, Sequence[str]] = field(default_factory=lambda: {"reader": [ANY_GROUP]})
     skew_seconds: float = 60.0
+
+
+def unavailable(detail: str) -> Problem:
+    return Problem(
+        503,
+        "identity-provider-unavailable",
+        "The identity provider cannot be asked now",
+        detail,
+        headers={"Retry-After": "10"},
+    )
+
+
+def without_a_role() -> Problem:
+    msg = "Nothing that you are a member of has a role here"
+    return forbidden(msg)
 
 
 class OidcVerifier:
@@ -55,6 +70,22 @@ class OidcVerifier:
 
     async def verify(self, token: bytes, now: float) -> Identity:
         """Return who a token is for; raise BadToken, or a Problem: 403 without a role, 503."""
+        claims = await self.claims(token, self._settings.audience)
+        user, groups = self.person(claims)
+        role = role_of(groups, self._settings.roles)
+        if role is None:
+            raise without_a_role()
+        identity = Identity(
+            subject=user, role=role, groups=groups, via="oidc", credential=f"token of {user}"
+        )
+        self._remember(token, identity, float(claims["exp"]) + self._settings.skew_seconds)
+        return identity
+
+    async def claims(self, token: bytes, audience: Sequence[str]) -> dict[str, Any]:
+        """Return what a token of the provider for one of an audience says.
+
+        Raise BadToken, or a Problem, 503, while there are no keys to check it with.
+        """
         if len(token) > LONGEST:
             raise BadToken(guess=True)
         try:
@@ -65,31 +96,37 @@ class OidcVerifier:
         try:
             key = await self._keys.key(key_id if isinstance(key_id, str) else None)
         except KeysUnavailable:
-            raise Problem(
-                503,
-                "identity-provider-unavailable",
-                "Tokens cannot be checked now",
-                "The keys of the identity provider could not be read",
-                headers={"Retry-After": "10"},
-            ) from None
+            msg = "The keys of the identity provider could not be read"
+            raise unavailable(msg) from None
         if key is None:
             raise BadToken(guess=True)
-        claims = self._claims(token, key)
-        identity = self._identity(claims)
-        self._remember(token, identity, float(claims["exp"]) + self._settings.skew_seconds)
-        return identity
+        return self._checked(token, key, audience)
 
-    def _claims(self, token: bytes, key: jwt.PyJWK) -> dict[str, Any]:
+    def person(self, claims: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+        """Return user and groups that claims name; raise BadToken where they name nobody."""
+        user = claims.get(self._settings.user_claim)
+        if not isinstance(user, str) or not user:
+            raise BadToken(guess=False)
+        listed = claims.get(self._settings.groups_claim, [])
+        if not isinstance(listed, list):
+            return user, frozenset()
+        return user, frozenset(each for each in listed if isinstance(each, str) and each)
+
+    def lacks(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether claims leave out who it is, or the groups."""
+        return not {self._settings.user_claim, self._settings.groups_claim} <= claims.keys()
+
+    def _checked(self, token: bytes, key: jwt.PyJWK, audience: Sequence[str]) -> dict[str, Any]:
         settings = self._settings
         try:
             return jwt.decode(
                 token,
                 key,
                 algorithms=list(ALGORITHMS),
-                audience=list(settings.audience),
+                audience=list(audience),
                 issuer=settings.issuer,
                 leeway=settings.skew_seconds,
-                options={"require": ["exp", "iss", "aud", settings.user_claim]},
+                options={"require": ["exp", "iss", "aud"]},
             )
         except (
             jwt.ExpiredSignatureError,
@@ -102,29 +139,6 @@ class OidcVerifier:
             raise BadToken(guess=False) from None
         except (InvalidTokenError, ValueError, TypeError):
             raise BadToken(guess=True) from None
-
-    def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        user = claims[self._settings.user_claim]
-        if not isinstance(user, str) or not user:
-            raise BadToken(guess=False)
-        listed = claims.get(self._settings.groups_claim, [])
-        groups = (
-            frozenset(each for each in listed if isinstance(each, str) and each)
-            if isinstance(listed, list)
-            else frozenset[str]()
-        )
-        fits = [
-            role
-            for role, wanted in self._settings.roles.items()
-            if ANY_GROUP in wanted or not groups.isdisjoint(wanted)
-        ]
-        if not fits:
-            msg = "Nothing that you are a member of has a role here"
-            raise forbidden(msg)
-        role = max(fits, key=RANKS.__getitem__)
-        return Identity(
-            subject=user, role=role, groups=groups, via="oidc", credential=f"token of {user}"
-        )
 
     def _remember(self, token: bytes, identity: Identity, until: float) -> None:
         if self._version != self._keys.version:

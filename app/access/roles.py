@@ -1,6 +1,10 @@
-"""The least role for each address; what is not listed is for admins."""
+"""The least role for each address, an admin's where none is listed; and the role of a group."""
 
-from app.access.identity import Role
+from collections.abc import Mapping, Sequence
+
+from app.access.identity import RANKS, Role
+
+ANY_GROUP = "*"
 
 # template of app.surface -> method -> role
 NEEDED: dict[str, dict[str, Role]] = {
@@ -16,6 +20,7 @@ NEEDED: dict[str, dict[str, Role]] = {
     "/v1/models": {"GET": "reader"},
     "/v1/models/{model}": {"GET": "reader"},
     "/v1/me": {"GET": "reader"},
+    "/logout": {"POST": "reader"},
     "/v1/documents": {"GET": "reader", "POST": "contributor"},
     "/v1/documents/{id}": {"GET": "reader", "DELETE": "contributor"},
     "/v1/documents/{id}/text": {"GET": "reader"},
@@ -29,3 +34,13 @@ NEEDED: dict[str, dict[str, Role]] = {
 def needed(template: str, method: str) -> Role:
     """Return the least role that may call this."""
     return NEEDED.get(template, {}).get(method, "admin")
+
+
+def role_of(groups: frozenset[str], roles: Mapping[Role, Sequence[str]]) -> Role | None:
+    """Return the highest role that a member of these groups has; None where it has none."""
+    fits = [
+        role
+        for role, wanted in roles.items()
+        if ANY_GROUP in wanted or not groups.isdisjoint(wanted)
+    ]
+    return max(fits, key=RANKS.__getitem__, default=None)

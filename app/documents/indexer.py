@@ -1,6 +1,7 @@
 """The worker behind the uploads: takes jobs from the journal, one document at a time.
 
-Of all processes on the data one leads it; the others hear of its jobs' ends from the journal.
+Of all processes on the data one leads it, and may have helpers; the others hear of its jobs' ends
+from the journal.
 """
 
 import asyncio
@@ -37,11 +38,14 @@ class Indexer:
         *,
         jobs: int,
         turnstile: Turnstile,
+        runner: str,
     ) -> None:
+        """`runner` is this process's token among the others."""
         self._journal = journal
         self._shelf = shelf
         self.work = work
         self._jobs = jobs
+        self._runner = runner
         self._wake = {lane: asyncio.Event() for lane in LANES}
         self._done = asyncio.Condition()
         self._turnstile = turnstile
@@ -54,7 +58,7 @@ class Indexer:
 
     async def lead(self, is_alive: Callable[[str], bool]) -> None:
         """Take up what was left, and work; for one process at a time."""
-        resumed = await asyncio.to_thread(self._journal.resume)
+        resumed = await asyncio.to_thread(self._journal.resume, is_alive)
         # Not while another puts back what was backed up.
         while not self._turnstile.enter():
             await asyncio.sleep(LOOK_SECONDS)
@@ -72,6 +76,10 @@ class Indexer:
             for _ in range(count)
         ]
         self._tasks.append(asyncio.create_task(self._keep_readers_written()))
+
+    def help(self) -> None:
+        """Work on uploads beside the process that leads."""
+        self._tasks += [asyncio.create_task(self._run("index")) for _ in range(self._jobs)]
 
     async def stop(self) -> None:
         """Give a running step a moment; the journal knows what to take up again."""
@@ -156,7 +164,7 @@ class Indexer:
             return None
         job = None
         try:
-            job = self._journal.take(lane)
+            job = self._journal.take(lane, self._runner)
         finally:
             if job is None:
                 self._turnstile.leave()

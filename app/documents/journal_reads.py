@@ -130,6 +130,20 @@ class JournalReads:
             ).fetchall()
         return {row["status"]: row["n"] for row in rows}
 
+    def runners(self) -> set[str]:
+        """Return the tokens of the processes that have jobs."""
+        with self._lock:
+            rows = self._db.execute("select distinct runner from jobs where status = 'running'")
+            return {row["runner"] for row in rows.fetchall()}
+
+    def is_idle(self) -> bool:
+        """Whether no upload waits and none is worked on."""
+        with self._lock:
+            row = self._db.execute(
+                "select 1 from jobs where status in ('queued', 'running') and kind = 'index'"
+            ).fetchone()
+        return row is None
+
     def needed(self) -> set[tuple[str, str]]:
         """Return (document, content) of every file that must stay on disk."""
         with self._lock:

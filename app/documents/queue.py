@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -12,6 +12,11 @@ from app.documents.records import Job
 from app.documents.schema import JOB, KEPT_CHANGES
 
 KEPT_JOBS = 20_000  # closed jobs beyond these are forgotten, oldest first
+
+
+def nobody(_token: str) -> bool:
+    """Say that no process is there that had a job."""
+    return False
 
 
 def now() -> str:
@@ -36,8 +41,11 @@ class JobQueue(JournalReads):
             self._db.execute("commit")
             self.holdings.look_again()
 
-    def take(self, kind: str) -> Job | None:
-        """Start the oldest job that is due and whose document nobody else works on."""
+    def take(self, kind: str, runner: str = "") -> Job | None:
+        """Start the oldest job that is due and whose document nobody else works on.
+
+        `runner` is the token of the process that asks.
+        """
         with self._transaction() as db:
             row = db.execute(
                 f"select {JOB} from jobs j where kind = ? and status = 'queued' and not_before <= ?"
@@ -47,16 +55,24 @@ class JobQueue(JournalReads):
             ).fetchone()
             if row is None:
                 return None
-            self._set(db, row["id"], "status = 'running', attempts = attempts + 1, reason = null")
+            begun = "status = 'running', attempts = attempts + 1, reason = null, runner = ?"
+            self._set(db, row["id"], begun, runner)
             return self._job(db, row["id"])
 
-    def resume(self) -> int:
-        """Put back what was running when the process that had the lease died."""
+    def resume(self, is_alive: Callable[[str], bool] = nobody) -> int:
+        """Put back what processes had that are there no more, and return how many jobs."""
+        gone = [runner for runner in self.runners() if not is_alive(runner)]
+        if not gone:
+            return 0
         with self._transaction() as db:
-            return db.execute(
-                "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
-                " where status = 'running'"
-            ).rowcount
+            return sum(
+                db.execute(
+                    "update jobs set status = 'queued', not_before = 0, progress = 0, stage = null"
+                    " where status = 'running' and runner = ?",
+                    (runner,),
+                ).rowcount
+                for runner in gone
+            )
 
     def advance(self, job_id: str, stage: str, progress: float) -> None:
         with self._transaction() as db:

@@ -30,7 +30,7 @@ create table if not exists jobs (
     created text not null, updated text not null,
     files text not null default '[]', cancelling integer not null default 0,
     owner text not null default '', erasing integer not null default 0,
-    warnings text not null default '[]'
+    warnings text not null default '[]', runner text not null default ''
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
@@ -52,6 +52,8 @@ ADDED = {
         "owner": "text not null default ''",
         "erasing": "integer not null default 0",
         "warnings": "text not null default '[]'",
+        # the token of the process that has it; none of a version that worked alone
+        "runner": "text not null default ''",
     },
     "documents": {
         "owner": "text not null default ''",

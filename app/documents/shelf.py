@@ -25,6 +25,11 @@ def _owner(upload: Path) -> str:
     return upload.name.partition(".")[0]
 
 
+def _writer(pages: Path) -> str:
+    """Return whose page texts in the making these are."""
+    return pages.name.split(".")[1] if pages.suffix == ".part" else ""
+
+
 def _sync_directory(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -70,7 +75,7 @@ class Shelf:
     def write_pages(self, document_id: str, sha256: str, pages: list[Page]) -> None:
         target = self._page_file(document_id, sha256)
         target.parent.mkdir(exist_ok=True)
-        partial = target.with_suffix(".part")
+        partial = target.with_name(f"{sha256}.{self._owner}.part")
         try:
             with partial.open("wb") as file:
                 file.write(orjson.dumps(pages_to_json(pages)))
@@ -117,7 +122,7 @@ class Shelf:
     ) -> int:
         """Remove what neither the journal nor a living process needs; return how many files.
 
-        For a time when no job runs.
+        For a time when no job runs in this process.
         """
         with self.lock:
             wanted = needed()
@@ -126,7 +131,11 @@ class Shelf:
             unneeded = [
                 *(path for path in self._uploads.iterdir() if not is_alive(_owner(path))),
                 *(path for path in self._originals.glob("*/*") if path.name not in originals),
-                *(path for path in self._pages.glob("*/*") if path not in pages),
+                *(
+                    path
+                    for path in self._pages.glob("*/*")
+                    if path not in pages and not is_alive(_writer(path))
+                ),
             ]
             for path in unneeded:
                 path.unlink()
@@ -140,7 +149,7 @@ class Shelf:
             wanted = needed()
             directory = self._pages / document_id
             for path in directory.glob("*"):
-                if (document_id, path.stem) not in wanted:
+                if (document_id, path.name.partition(".")[0]) not in wanted:
                     path.unlink(missing_ok=True)
             for sha256 in sha256s - {content for _, content in wanted}:
                 self.original(sha256).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ class Me(BaseModel):
     role: Literal["reader", "contributor", "admin"]
     groups: list[str]
     collections: list[str] | None
-    via: Literal["file", "key", "oidc", "anonymous"]
+    via: Literal["file", "key", "oidc", "session", "anonymous"]
 
 
 class NewKey(BaseModel):

@@ -106,7 +106,11 @@ class Upkeep:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _bury(self) -> None:
-        """Note the last line of each process that has ended, and remove what it left."""
+        """Note the last line of each process that has ended, and take up or remove what it left."""
+        resume = self._library.journal.resume
+        if resumed := await asyncio.to_thread(resume, self._presence.is_alive):
+            log.info("took up", extra={"jobs": resumed})
+            self._indexer.wake()
         for file in self._presence.ended():
             if head := file.read_text("ascii").strip():
                 self._audit.follow(head)

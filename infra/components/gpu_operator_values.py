@@ -101,8 +101,8 @@ def values(
         socket = {"name": "CONTAINERD_SOCKET", "value": CONTAINERD_OF_K3S}
         result["toolkit"] = {"env": [socket]}
     if target.mig_profile is not None:
+        # which profile is a label of the node: the operator takes none but all-disabled for all
         result["mig"] = {"strategy": "single"}
-        result["migManager"] = {"config": {"default": target.mig_profile}}
     if target.slices is not None:
         result.setdefault("devicePlugin", {})["config"] = _slicing(target.slices)
     if target.taints:

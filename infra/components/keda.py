@@ -77,7 +77,10 @@ def values(images: dict[str, str], pull_secret: object | None) -> dict[str, Any]
     }
     for key, image in images.items():
         reference = parse(image)
-        result["image"][key] = {"registry": reference.host, "repository": reference.path}
+        part = {"registry": reference.host, "repository": reference.path}
+        if reference.digest is not None:
+            part["tag"] = f"{reference.tag or KEDA.version}@{reference.digest}"  # behind a colon
+        result["image"][key] = part
     if pull_secret is not None:
         result["imagePullSecrets"] = [{"name": pull_secret}]
     return result

@@ -17,6 +17,7 @@ ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host na
 METADATA = {"0.0.0.0/0": ["169.254.169.254/32"], "::/0": ["fd00:ec2::254/128"]}
 DNS_PORT = 53
 HTTPS_PORT = 443
+READING = ("embedding", "next_embedding", "ocr")  # what documents go through
 net, meta = k8s.networking.v1, k8s.meta.v1
 
 
@@ -84,6 +85,7 @@ def edges(
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
     provider: str | None = None,
+    bulk: Workload | None = None,
     downloads: Iterable[Workload] = (),
     imports: Iterable[Workload] = (),
     registry: Outside | None = None,
@@ -93,19 +95,19 @@ def edges(
     """Return the table: callers to the app, the app to Qdrant and each model, downloads out.
 
     `reach` is where a host name may lead to: a sealed stack has ranges of addresses for it.
-    `callers` are those that may call the app; without any it is everybody.
+    `callers` are those that may call the app; without any it is everybody. `bulk` are the helpers
+    of a load, which write vectors and nothing else.
     """
+    endpoints = list(models)
     table = [
         *(callers or [Edge(source=Outside(name="callers"), target=app, port=app.port)]),
         Edge(source=app, target=qdrant, port=qdrant.port),
     ]
-    for endpoint in models:
-        if endpoint.hosted:
-            name = f"hosted-{endpoint.role.replace('_', '-')}"
-            table.append(outward(app, name, endpoint.url, tuple(reach)))
-        else:
-            server = servers[endpoint.role]
-            table.append(Edge(source=app, target=server, port=server.port))
+    table += [_to_model(app, each, servers, tuple(reach)) for each in endpoints]
+    if bulk is not None:
+        table.append(Edge(source=bulk, target=qdrant, port=qdrant.port))
+        reading = (each for each in endpoints if each.role in READING)
+        table += [_to_model(bulk, each, servers, tuple(reach)) for each in reading]
     if provider is not None:
         table.append(outward(app, "identity-provider", provider, tuple(reach)))
     for download in downloads:
@@ -113,6 +115,18 @@ def edges(
     if registry is not None:
         table += [Edge(source=each, target=registry, port=registry.port) for each in imports]
     return table
+
+
+def _to_model(
+    source: Workload,
+    endpoint: ModelEndpoint,
+    servers: Mapping[str, Workload],
+    reach: tuple[str, ...],
+) -> Edge:
+    if endpoint.hosted:
+        return outward(source, f"hosted-{endpoint.role.replace('_', '-')}", endpoint.url, reach)
+    server = servers[endpoint.role]
+    return Edge(source=source, target=server, port=server.port)
 
 
 def registry_peer(host: str, reach: Sequence[str]) -> Outside:

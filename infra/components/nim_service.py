@@ -46,6 +46,7 @@ class NimService(pulumi.ComponentResource):
             component="model",
             storage=args.storage,
             storage_class=args.storage_class,
+            access=args.access,
             protect=args.key is None,
             parent=self,
         )
@@ -111,7 +112,7 @@ def cache_spec(args: NimArgs, key: str, claim: dict[str, Any]) -> dict[str, Any]
         "source": {"ngc": source},
         "storage": {"pvc": claim},
         "resources": {"cpu": DOWNLOADING.cpu_limit, "memory": DOWNLOADING.memory_limit},
-        "env": _env(args.environment),
+        "env": _env({**args.environment, **args.scope.outward.proxy}),
         **_place(args),
     }
 
@@ -128,7 +129,7 @@ def service_spec(args: NimArgs, key: pulumi.Input[str], store: dict[str, Any]) -
         "image": image,
         "authSecret": key,
         "storage": {**store, "sharedMemorySizeLimit": args.shared_memory},
-        "env": _env({**args.environment, **args.server_environment}),
+        "env": _env({**args.environment, **args.server_environment, **args.scope.outward.proxy}),
         "replicas": 1,
         # without the GPUs in it the pod gets none
         "resources": {"requests": resources.requests, "limits": resources.limits},

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.availability import NODE
+from infra.components.bulk_load import BulkLoadArgs, bulk_load
 from infra.components.pod import (
     Probes,
     Resources,
@@ -26,6 +27,7 @@ from infra.schema import AccessSettings, AppSettings, ServiceType
 
 PORT = 1416
 DATA, KEYS, TLS = "/data", "/etc/rag", "/etc/rag-tls"
+CLIENT_SECRET = "oidc-client-secret"
 # a conversion may take 2 GiB in a process of its own
 RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
 # Each node must have heard that a pod is to go before it stops taking requests.
@@ -54,6 +56,8 @@ class RagAppArgs:
     node_port: int | None
     load_balancer: Mapping[str, str]  # annotations of a Service of that type
     certificate: pulumi.Output[str] | None = None  # the Secret, where the app itself ends TLS
+    url: str | None = None  # that callers use, where it is known before there is a Service
+    client_secret: pulumi.Output[str] | None = None  # at the identity provider
 
 
 class RagApp(pulumi.ComponentResource):
@@ -104,6 +108,21 @@ class RagApp(pulumi.ComponentResource):
             opts=child,
         )
         served = [] if args.certificate is None else [secret_volume("tls", args.certificate)]
+        variables = {**environment(args), **scope.outward.environment}
+        mounts = [
+            mount("data", DATA),
+            mount("keys", KEYS, read_only=True),
+            *([mount("tls", TLS, read_only=True)] if served else []),
+            *site.mounts,
+            *scope.outward.mounts,
+        ]
+        volumes = [
+            claim_volume("data", volume.metadata.name),
+            secret_volume("keys", secret.metadata.name),
+            *served,
+            *site.volumes,
+            *scope.outward.volumes,
+        ]
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=scope.metadata(name, "app"),
@@ -126,30 +145,31 @@ class RagApp(pulumi.ComponentResource):
                                 name,
                                 image=args.image,
                                 port=PORT,
-                                environment={**environment(args), **scope.outward.environment},
+                                environment=variables,
                                 probes=PROBES if args.certificate is None else OVER_TLS,
                                 resources=RESOURCES,
-                                mounts=[
-                                    mount("data", DATA),
-                                    mount("keys", KEYS, read_only=True),
-                                    *([mount("tls", TLS, read_only=True)] if served else []),
-                                    *site.mounts,
-                                    *scope.outward.mounts,
-                                ],
+                                mounts=mounts,
                             )
                         ],
-                        volumes=[
-                            claim_volume("data", volume.metadata.name),
-                            secret_volume("keys", secret.metadata.name),
-                            *served,
-                            *site.volumes,
-                            *scope.outward.volumes,
-                        ],
+                        volumes=volumes,
                     ),
                 ),
             ),
             opts=child,
         )
+        if args.settings.bulk_workers:
+            bulk = BulkLoadArgs(
+                scope=scope,
+                image=args.image,
+                workers=args.settings.bulk_workers,
+                account=account.metadata.name,
+                environment=variables,
+                mounts=mounts,
+                volumes=volumes,
+                resources=RESOURCES,
+                beside=together(name, scope),
+            )
+            bulk_load(f"{name}-bulk", bulk, parent=self)
         self.register_outputs({})
 
 
@@ -208,10 +228,12 @@ def environment(args: RagAppArgs) -> dict[str, str]:
     if args.settings.trusted_proxies:
         result["RAG_TRUSTED_PROXIES"] = json.dumps(args.settings.trusted_proxies)
     result |= _access(args.access)
+    result |= _login(args)
     for role, endpoint in args.models.items():
         prefix = f"RAG_{role.upper()}"
         result[f"{prefix}_URL"] = endpoint.url
-        result[f"{prefix}_MODEL"] = endpoint.model
+        if endpoint.model is not None:
+            result[f"{prefix}_MODEL"] = endpoint.model
         if endpoint.dimension is not None:
             result[f"{prefix}_DIMENSION"] = str(endpoint.dimension)
         if endpoint.api_key is not None:
@@ -244,6 +266,22 @@ def _access(access: AccessSettings) -> dict[str, str]:
     return result
 
 
+def _login(args: RagAppArgs) -> dict[str, str]:
+    oidc = args.access.oidc
+    if oidc is None or oidc.login is None or args.url is None:
+        return {}
+    result = {
+        "RAG_PUBLIC_URL": args.url,
+        "RAG_OIDC_CLIENT_ID": oidc.login.client_id,
+        "RAG_OIDC_SCOPES": json.dumps(oidc.login.scopes),
+    }
+    if args.client_secret is not None:
+        result["RAG_OIDC_CLIENT_SECRET_FILE"] = f"{KEYS}/{CLIENT_SECRET}"
+    if oidc.login.session_minutes is not None:
+        result["RAG_OIDC_SESSION_MINUTES"] = str(oidc.login.session_minutes)
+    return result
+
+
 def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
     """Return the files of the app's Secret, by name."""
     models = {
@@ -257,6 +295,7 @@ def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
         "qdrant-read-api-key": args.qdrant_read_api_key,
         **models,
         **_provider_keys(args.access),
+        **({CLIENT_SECRET: args.client_secret} if args.client_secret is not None else {}),
     }
 
 

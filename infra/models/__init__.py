@@ -7,7 +7,7 @@ import pulumi
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
-from infra.models.hosted import hosted_model, next_embedding
+from infra.models.hosted import hosted_model, next_embedding, ocr
 from infra.models.local import local_model
 from infra.models.nim import NimPlace, nim_model
 from infra.schema import ModelsSettings
@@ -38,4 +38,6 @@ def build_models(
             endpoints[role] = hosted_model(role, settings.role(role), secrets)
     if settings.next_embedding is not None:
         endpoints["next_embedding"] = next_embedding(settings.next_embedding, secrets)
+    if settings.ocr is not None:
+        endpoints["ocr"] = ocr(settings.ocr, secrets)
     return endpoints

@@ -11,7 +11,7 @@ class ModelEndpoint:
 
     role: str
     url: str
-    model: str
+    model: str | None = None  # None: the service has one, and is not told which
     dimension: int | None = None  # embedding only
     api_key: pulumi.Output[str] | None = None
     hosted: bool = False  # outside of the cluster: the app needs a way out

@@ -4,7 +4,7 @@ import pulumi
 
 from infra.models.endpoint import ModelEndpoint
 from infra.schema import NVIDIA_RETRIEVAL_URL, NVIDIA_URL, EmbeddingSettings, ModelSettings
-from infra.schema.models import NextEmbeddingSettings, is_nvidia
+from infra.schema.models import NextEmbeddingSettings, OcrSettings, is_nvidia
 from infra.settings import Secrets
 
 MODELS = {
@@ -42,6 +42,14 @@ def next_embedding(settings: NextEmbeddingSettings, secrets: Secrets) -> ModelEn
         api_key=secrets.get("nextEmbeddingApiKey") or nvidia,
         hosted=True,
     )
+
+
+def ocr(settings: OcrSettings, secrets: Secrets) -> ModelEndpoint:
+    """Return the endpoint of what reads pictures of pages."""
+    url = settings.url.rstrip("/")
+    nvidia = secrets.get("nvidiaApiKey") if is_nvidia(url) else None
+    key = secrets.get("ocrApiKey") or nvidia
+    return ModelEndpoint(role="ocr", url=url, api_key=key, hosted=True)
 
 
 def _key(role: str, url: str, secrets: Secrets) -> pulumi.Output[str] | None:

@@ -1,5 +1,7 @@
 """Model roles on GPUs in the cluster: NVIDIA's NIMs, or any image of the same shape."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +35,9 @@ class Size:
 
 
 LARGE, SMALL = Size("4", "24Gi", "8Gi", 30), Size("2", "8Gi", "1Gi", 15)
+# billions of parameters in a model's name: -8b-, -8x7b-; -a12b is how many of them are active
+BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])")
+BILLIONS_IN_SIZE, MOST_MINUTES = 8, 240
 CPU_LIMIT = "32"  # a NIM makes its threads by the node's cores
 OFFLINE = {"llm": "NIM_DISABLE_MODEL_DOWNLOAD"}
 # nothing is reported, whether or not the network would let it
@@ -88,7 +93,7 @@ def nim_model(
             storage_class=settings.cache_storage_class,
             access=settings.cache_access,
             shared_memory=settings.shared_memory or size.shared_memory,
-            startup_minutes=settings.startup_minutes or size.startup_minutes,
+            startup_minutes=settings.startup_minutes or startup_minutes(model, size),
             weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
             gpu=place.gpu,
             key=None if settings.preloaded or settings.artefact else place.key,
@@ -108,6 +113,16 @@ def nim_model(
         model=model,
         dimension=(dimension or DIMENSION) if role == "embedding" else None,
     )
+
+
+def startup_minutes(model: str, size: Size) -> int:
+    """Return how long a model's start may take: a minute for each billion of parameters more.
+
+    NVIDIA's own charts wait 30 minutes for 8 billion (nim-llm) and 125 for 120 (its RAG blueprint).
+    """
+    found = [int(times or 1) * float(each) for times, each in BILLIONS.findall(model.lower())]
+    more = math.ceil(max(found, default=0.0)) - BILLIONS_IN_SIZE
+    return min(MOST_MINUTES, size.startup_minutes + max(0, more))
 
 
 def environment(settings: ModelSettings) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from infra.problems.telling import PROJECT, alias_of, hint, only
 from infra.schema import Settings
 from infra.schema.gpu_choices import has_nim, mig_models, operator_mode
-from infra.schema.models import OPERATOR_VERSION
+from infra.schema.models import OPERATOR_VERSION, ROLES
 
 PROFILE_OF_ALL = re.compile(r"all-\d+g\.\d+gb")
 # what `oc login` calls its contexts: project/api-host:6443/user
@@ -146,6 +146,30 @@ def _mig_at_aws(settings: Settings) -> Iterable[str]:
             )
 
 
+def _only_by_ours(settings: Settings) -> Iterable[str]:
+    """Return a problem for each setting that the NIM operator's own pods would not heed."""
+    models, why = settings.models, f"nimOperator.mode is '{settings.nim_operator.mode}'"
+    if models.hours is not None:
+        yield (
+            f"{PROJECT}:models.hours: is set; {why}, and the NIM operator sets the number of "
+            f"servers back to one\n{hint('nimOperator.mode', 'none')}"
+        )
+    for name in ROLES:
+        role = models.role(name)
+        if models.kind_of(role) != "nim":
+            continue
+        if role.scaling is not None:
+            yield (
+                f"{PROJECT}:models.{name}.scaling: is set; {why}, and the NIM operator sets the "
+                f"number of servers back to one\n{hint('nimOperator.mode', 'none')}"
+            )
+        if role.artefact is not None and not settings.airgapped:  # sealed it is refused above
+            yield (
+                f"{PROJECT}:models.{name}.artefact: is '{role.artefact}'; {why}, and its files "
+                f"would come by a Job of ours\n{hint('nimOperator.mode', 'none')}"
+            )
+
+
 def _nim_operator(settings: Settings) -> Iterable[str]:
     cluster, operator = settings.cluster, settings.nim_operator
     if not has_nim(settings):
@@ -170,6 +194,8 @@ def _nim_operator(settings: Settings) -> Iterable[str]:
             f"{PROJECT}:nimOperator.mode: is '{operator.mode}'; with airgapped the files come by a "
             f"Job of ours, not by its NIMCache\n{hint('nimOperator.mode', 'none')}"
         )
+    if operator.mode != "none":
+        yield from _only_by_ours(settings)
     if operator.mode != "none" and settings.policy.admission == "deny":
         yield (
             f"{PROJECT}:policy.admission: is 'deny'; the pods of the NIM operator break its rules, "

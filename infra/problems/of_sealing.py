@@ -149,13 +149,16 @@ def _hosted(role: ModelSettings, where: str, allowed: AllowList) -> Iterator[str
 
 def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
     """Ask for the range of a provider of identities, as for a model's: the app calls both."""
-    for _, host, _ in addresses(settings.access.asked_provider or ""):
-        if _is_name(host) and not host.endswith((".svc", ".local")) and not allowed.ranges:
-            yield (
-                f"{PROJECT}:network.allowed: has no range of addresses; network policies know no "
-                f"names, and access.oidc is at '{host}'\n"
-                f"{hint('network.allowed[1]', '10.0.0.10/32')}"
-            )
+    ocr = settings.models.ocr
+    called = {"access.oidc": settings.access.asked_provider, "models.ocr": ocr and ocr.url}
+    for where, url in called.items():
+        for _, host, _ in addresses(url or ""):
+            if _is_name(host) and not host.endswith((".svc", ".local")) and not allowed.ranges:
+                yield (
+                    f"{PROJECT}:network.allowed: has no range of addresses; network policies know "
+                    f"no names, and {where} is at '{host}'\n"
+                    f"{hint('network.allowed[1]', '10.0.0.10/32')}"
+                )
 
 
 def _addresses(settings: Settings, allowed: AllowList) -> Iterator[str]:

@@ -72,9 +72,9 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *scaling_problems(settings),
         *_registry(settings, secrets),
         *edge_problems(settings),
-        *access_problems(settings),
+        *access_problems(settings, secrets),
         *_policy(settings),
-        *_next_embedding(settings),
+        *_beside_the_roles(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),
     ]
 
@@ -214,14 +214,15 @@ def _hosted(
         )
 
 
-def _next_embedding(settings: Settings) -> Iterable[str]:
-    following = settings.models.next_embedding
-    if following is not None and not following.url.rstrip("/").endswith("/v1"):
-        where = "models.nextEmbedding.url"
-        yield (
-            f"{PROJECT}:{where}: is '{following.url}'; it must end in /v1\n"
-            f"{hint(where, following.url.rstrip('/') + '/v1')}"
-        )
+def _beside_the_roles(settings: Settings) -> Iterable[str]:
+    models = settings.models
+    for name, given in (("nextEmbedding", models.next_embedding), ("ocr", models.ocr)):
+        if given is not None and not given.url.rstrip("/").endswith("/v1"):
+            where = f"models.{name}.url"
+            yield (
+                f"{PROJECT}:{where}: is '{given.url}'; it must end in /v1\n"
+                f"{hint(where, given.url.rstrip('/') + '/v1')}"
+            )
 
 
 def _explain(detail: ErrorDetails) -> str:

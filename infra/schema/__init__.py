@@ -1,5 +1,6 @@
 """What a stack may say, as types: `stack` holds all of it, the other files its nouns."""
 
+from infra.schema.access import AccessSettings
 from infra.schema.cluster import ClusterSettings
 from infra.schema.edge import EdgeSettings, TlsSettings
 from infra.schema.fields import Exposure, ServiceType
@@ -16,7 +17,6 @@ from infra.schema.network import NetworkSettings, ProxySettings
 from infra.schema.scaling import Hours, KedaSettings, RoleScaling
 from infra.schema.stack import (
     SECRETS,
-    AccessSettings,
     AppSettings,
     BackupSettings,
     QdrantSettings,

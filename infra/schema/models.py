@@ -59,7 +59,8 @@ class ModelSettings(Frozen):
         default=None,
         ge=1,
         le=240,
-        description="nim: how long a start may take, files present. Unset: 30, others than llm 15",
+        description="nim: how long a start may take, files present. Unset: 30, others than llm 15, "
+        "and 1 for each billion of parameters over 8 that the model's name has",
     )
     preloaded: bool = Field(
         default=False,
@@ -102,6 +103,15 @@ class NextEmbeddingSettings(Frozen):
     dimension: int = Field(gt=0, le=65536, description="length of its vectors")
 
 
+class OcrSettings(Frozen):
+    """Who reads pages that are pictures."""
+
+    url: WebAddress = Field(
+        description="NVIDIA's NIM for OCR or what answers as it does, ends in /v1. Without it "
+        "scanned pages are told as needing OCR"
+    )
+
+
 class ModelsSettings(Frozen):
     """The three model roles."""
 
@@ -111,6 +121,7 @@ class ModelsSettings(Frozen):
     ranking: ModelSettings = ModelSettings()
     hours: Hours | None = Field(default=None, description="nim: when models run. Unset: always")
     next_embedding: NextEmbeddingSettings | None = None
+    ocr: OcrSettings | None = None
 
     def role(self, name: str) -> ModelSettings:
         """Return one role's settings by its name."""
@@ -156,7 +167,8 @@ class GpuOperatorSettings(Frozen):
     mig_profile: str | None = Field(
         default=None,
         min_length=1,
-        description="mig: a configuration of the MIG manager, for example all-1g.10gb",
+        description="mig: a configuration of the MIG manager, for example all-1g.10gb; on an "
+        "existing cluster its nodes carry it as the label nvidia.com/mig.config",
     )
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from infra.schema.access import AccessSettings
 from infra.schema.cluster import ClusterSettings
 from infra.schema.edge import AddressRange, EdgeSettings, TlsSettings
 from infra.schema.fields import (
@@ -13,7 +14,6 @@ from infra.schema.fields import (
     Frozen,
     HostName,
     Quantity,
-    Rate,
     RegistryPath,
     Schedule,
     WebAddress,
@@ -75,55 +75,6 @@ class QdrantSettings(Frozen):
     )
 
 
-class OidcSettings(Frozen):
-    """An OpenID Connect provider whose tokens callers may show instead of a key."""
-
-    issuer: WebAddress = Field(description="as it stands in the tokens")
-    audience: list[str] = Field(min_length=1, description="one of these must be in a token's `aud`")
-    keys: str | None = Field(
-        default=None,
-        description="its JWKS as JSON, for sites that must not ask it. Unset: by discovery",
-    )
-    user_claim: str = Field(default="sub", min_length=1, description="who it is")
-    groups_claim: str = Field(default="groups", min_length=1, description="a list of groups")
-    admins: list[str] = Field(default=[], description="groups whose members are admins")
-    contributors: list[str] = Field(
-        default=[], description="groups whose members bring documents of their own"
-    )
-    readers: list[str] = Field(
-        default=["*"], description="groups whose members ask; `*` is whoever signs in"
-    )
-    skew_seconds: int = Field(default=60, ge=0, le=600, description="how far clocks may differ")
-
-
-class AccessSettings(Frozen):
-    """Who may call the service, and whose documents they see."""
-
-    default_readers: Literal["everyone", "owner"] = Field(
-        default="everyone", description="who may read a document that is uploaded without readers"
-    )
-    caller_rate: Rate | None = Field(
-        default=None, description="for callers whose key has none of its own, such as `60/minute`"
-    )
-    injections: Literal["report", "quarantine"] = Field(
-        default="report",
-        description="what becomes of a document that speaks to the model: it is reported, or not"
-        " cited until an admin releases it",
-    )
-    retention_days: int | None = Field(
-        default=None, gt=0, description="documents that were last changed before that are erased"
-    )
-    audit_questions: bool = Field(
-        default=False, description="whether the audit log holds what was asked"
-    )
-    oidc: OidcSettings | None = Field(default=None, description="whose tokens count beside keys")
-
-    @property
-    def asked_provider(self) -> str | None:
-        """The provider that the app asks for its keys; None where it has them, or has none."""
-        return self.oidc.issuer if self.oidc is not None and self.oidc.keys is None else None
-
-
 class AppSettings(Frozen):
     """The service that users call."""
 
@@ -137,6 +88,13 @@ class AppSettings(Frozen):
         default="rolling",
         description="`rolling`: the new answers before the old ends; `recreate`: for a version "
         "that cannot share the data with the one before, and says so",
+    )
+    bulk_workers: int = Field(
+        default=0,
+        ge=0,
+        le=32,
+        description="helpers that `stackyard ingest --bulk` brings up for the time of a load, on "
+        "the app's node",
     )
     storage: Quantity = Field(default="10Gi", description="size of the documents' volume")
     max_upload_mb: int = Field(default=100, gt=0, le=4096, description="largest document in MB")
@@ -244,7 +202,9 @@ SECRETS: dict[str, str] = {
     "llmApiKey": "the hosted language model with a URL of its own",
     "embeddingApiKey": "the hosted embedding model with a URL of its own",
     "nextEmbeddingApiKey": "the embedding model to change to",
+    "ocrApiKey": "the service that reads scanned pages",
     "rankingApiKey": "the hosted ranking model with a URL of its own",
     "registryPassword": "pulling from `registry.host` as `registry.username`",
     "appApiKeys": "keys that callers may use, separated by commas. Unset: one is generated",
+    "oidcClientSecret": "`access.oidc.login.clientId` at its provider. Unset: a public client",
 }

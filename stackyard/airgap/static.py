@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
-from infra.reach import AllowList, addresses
+from infra.reach import addresses
 from stackyard.airgap.check import Check, Leak, checked
 from stackyard.airgap.naming import address_leaks, host_leaks, image_leaks
 from stackyard.airgap.part import Json, Part, Place, parts_of
@@ -46,7 +45,6 @@ def examine(
         for each in objects
     ]
     everything = [*program, *rendered]
-    place = replace(place, allowed=AllowList((*place.allowed.entries, *_services(program))))
     return [
         _images(everything, inventory, place),
         _addresses(everything, place),
@@ -58,14 +56,6 @@ def examine(
         _builds(resources),
         _dockerfiles(dockerfiles),
     ]
-
-
-def _services(parts: Iterable[Part]) -> Iterator[str]:
-    """Yield SERVICE.NAMESPACE of each Service, as KEDA wants its addresses: in the cluster too."""
-    for part in parts:
-        meta = part.value.get("metadata", {})
-        if part.kind == "Service" and "namespace" in meta:
-            yield f"{meta['name']}.{meta['namespace']}"
 
 
 def _images(parts: Sequence[Part], inventory: Iterable[Json], place: Place) -> Check:

@@ -44,7 +44,12 @@ def timeline(cluster: Kubernetes, namespace: str, selector: Mapping[str, str]) -
     events = cluster.items(f"/api/v1/namespaces/{namespace}/events")
     for pod in sorted(pods, key=lambda each: str(each["metadata"].get("creationTimestamp"))):
         said = _about(events, pod)
-        yield from (_job_stages if _is_job(pod) else _server_stages)(pod, said)
+        if _owned_by(pod, "NIMCache"):
+            yield _pull(pod, said)  # of the NIM operator: it only reads the image's profiles
+        elif _owned_by(pod, "Job"):
+            yield from _job_stages(cluster, pod, said)
+        else:
+            yield from _server_stages(pod, said)
     for claim in cluster.items(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"):
         if claim["status"].get("phase") == "Pending":
             yield _claim(claim, _about(events, claim))
@@ -93,24 +98,28 @@ def _driver(cluster: Kubernetes, nodes: Iterable[Json]) -> Iterator[Stage]:
             yield Stage("driver", name, "stuck", cause=cause, fix=fix)
 
 
-def _job_stages(pod: Json, events: list[Json]) -> Iterator[Stage]:
+def _job_stages(cluster: Kubernetes, pod: Json, events: list[Json]) -> Iterator[Stage]:
     """Yield pull and weights of a download's pod."""
     pull = _pull(pod, events)
     yield pull
     if pull.state != "done":
         return
-    name = pod["metadata"]["name"]
-    phase = pod["status"].get("phase")
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    main, phase = pod["spec"]["containers"][0]["name"], pod["status"].get("phase")
     if phase == "Succeeded":
         seconds = _between(pod["status"].get("startTime"), _ended(pod))
         yield Stage("weights", name, "done", seconds)
     elif phase == "Failed" or (said := _why_not(pod)):
         said = _why_not(pod) or "the download failed"
         cause, fix = explain(said)
-        logs = f"kubectl -n {pod['metadata']['namespace']} logs {name} -c download"
+        logs = f"kubectl -n {namespace} logs {name} -c {main}"
         yield Stage("weights", name, "stuck", cause=cause, fix=f"{fix}; {logs}" if fix else logs)
     else:
-        yield Stage("weights", name, "running", fix=f"stackyard logs {name}")
+        beside = [each["name"] for each in pod["spec"].get("initContainers") or []]
+        told = "progress" if "progress" in beside else main
+        logs = f"kubectl -n {namespace} logs {name} -c {told} -f"
+        said = cluster.last_line(namespace, name, told)
+        yield Stage("weights", name, "running", cause=said, fix=logs)
 
 
 def _server_stages(pod: Json, events: list[Json]) -> Iterator[Stage]:
@@ -192,8 +201,8 @@ def _containers(pod: Json) -> list[Json]:
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _is_job(pod: Json) -> bool:
-    return any(each["kind"] == "Job" for each in pod["metadata"].get("ownerReferences") or [])
+def _owned_by(pod: Json, kind: str) -> bool:
+    return any(each["kind"] == kind for each in pod["metadata"].get("ownerReferences") or [])
 
 
 def _about(events: Iterable[Json], item: Json) -> list[Json]:

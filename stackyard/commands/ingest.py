@@ -2,18 +2,22 @@
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stackyard import show
+from stackyard import machine, show
+from stackyard.bulk import helpers
 from stackyard.commands.options import AsJson, Collection, KeyFile, MaybeStack, Url
+from stackyard.errors import Trouble
 from stackyard.ingestion import Result, collect
 from stackyard.ingestion import ingest as send
 from stackyard.progress import Stages, out
-from stackyard.target import resolve
+from stackyard.project import Stack, find
+from stackyard.target import DEFAULT_STACK, by_stack, resolve
 
 
 def ingest(
@@ -29,6 +33,10 @@ def ingest(
             help="Who may read them: everyone, user:NAME, group:NAME, separated by commas.",
         ),
     ] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option("--bulk", help="Bring the stack's helpers up for the load (app.bulkWorkers)."),
+    ] = False,
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
@@ -38,6 +46,7 @@ def ingest(
 
     Run it again whenever you like: what has not changed costs nothing.
     """
+    helped = _helped(stack, url) if bulk else None
     collected = collect(paths)
     started = time.monotonic()
     stages = Stages()
@@ -56,8 +65,11 @@ def ingest(
     sizes = {file.name: file.size() for file in collected.files}
     done, chunks = 0, 0
     live = stages.console.is_terminal
+    target = by_stack(helped) if helped else resolve(stack, url, key_file)
+    brought = helpers(helped, machine.environment(helped), stages.say) if helped else nullcontext(0)
     with (
-        resolve(stack, url, key_file).service() as service,
+        target.service() as service,
+        brought as beside,
         Progress(*columns, console=stages.console, disable=not live) as bar,
     ):
         # By bytes: a book takes as long as a thousand notes.
@@ -76,7 +88,8 @@ def ingest(
                 for warning in result.warnings[: show.MOST_WARNINGS]:
                     stages.say(f"{result.name} warning: {warning}")
 
-        results = [*send(service, collected.files, collection, tell, readers), *collected.clashes]
+        sent = send(service, collected.files, collection, tell, readers, helpers=beside)
+        results = [*sent, *collected.clashes]
     seconds = time.monotonic() - started
     stages.say(
         f"{done} file(s), {chunks} chunks in {seconds:.1f} s: {chunks / seconds:.1f} chunks/s"
@@ -87,3 +100,11 @@ def ingest(
         show.results(out(), results)
     if any(result.status != "done" for result in results):
         raise typer.Exit(1)
+
+
+def _helped(stack: str | None, url: str | None) -> Stack:
+    """Return the stack whose helpers are meant."""
+    if url is not None:
+        message = "--bulk brings up helpers in a stack's cluster, and --url names none"
+        raise Trouble(message, "name the stack: --stack NAME")
+    return find(stack or DEFAULT_STACK)

@@ -53,10 +53,11 @@ class AppProcess:
     def keys_file(self) -> Path:
         return self.directory / "keys"
 
-    def start(self) -> "AppProcess":
+    def variables(self) -> dict[str, str]:
+        """Return the environment of the app, and of whoever works on its data."""
         if not self.keys_file.exists():
             self.keys_file.write_text(f"{KEY}\n")
-        environment = {
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "HOME": "/nonexistent",
@@ -76,6 +77,7 @@ class AppProcess:
             **self.environment,
         }
 
+    def start(self) -> "AppProcess":
         def limit() -> None:
             if self.file_size_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size_limit,) * 2)
@@ -83,7 +85,7 @@ class AppProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app"],
             cwd=self.directory,
-            env=environment,
+            env=self.variables(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

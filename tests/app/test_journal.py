@@ -155,6 +155,26 @@ def test_what_was_running_is_taken_up_after_a_crash(journal: Journal, tmp_path: 
     assert (taken.id, taken.attempts) == (accepted.id, 2)
 
 
+def test_only_what_a_process_had_that_is_gone_is_taken_up(journal: Journal) -> None:
+    for name in ("a", "b"):
+        journal.accept("docs", f"{name}.txt", name, 10)
+    gone, there = journal.take("index", "gone"), journal.take("index", "there")
+    assert gone is not None
+    assert there is not None
+
+    resumed = journal.resume(lambda runner: runner == "there")
+
+    assert resumed == 1
+    assert journal.runners() == {"there"}
+    again = journal.take("index", "other")
+    assert again is not None
+    assert again.id == gone.id
+    assert not journal.is_idle()
+    for job in (again, there):
+        journal.finish_index(job, chunks=1, pages=1)
+    assert journal.is_idle()
+
+
 def test_a_job_to_be_tried_later_is_not_taken_before(journal: Journal) -> None:
     journal.accept("docs", "a.txt", "aa", 10)
     job = journal.take("index")

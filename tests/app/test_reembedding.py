@@ -1,6 +1,7 @@
 """Another embedding model: built beside, switched to when complete, left again without loss."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.reembedding import Reembedding
 from app.settings import Settings, SettingsProblem
+from app.sharing.locks import SharedLock
 from app.sharing.turnstile import Turnstile
 from app.stores import Stores
 from pipelines.convert import Page
@@ -52,6 +54,8 @@ class House:
             generations=self.generations,
             ledger=Ledger(root / "embedded.sqlite3"),
             turnstile=Turnstile(root),
+            switching=SharedLock(root / "locks" / "vectors"),
+            runner="",
             collection="documents",
         )
 
@@ -211,3 +215,40 @@ def test_a_process_that_knows_only_the_model_before_answers_beside_one_that_has_
     first.journal.holdings.look_again()
     assert first.stores.opened("documents") is None
     assert first.stores.open(["documents"])[1].name == "old"
+
+
+def test_a_job_that_begins_after_another_process_has_switched_writes_into_what_answers_now(
+    houses: Any,
+) -> None:
+    houses(OLD).add("one.txt", "The fox jumps.")
+    first = houses(OLD, NEW)
+    helper = houses(OLD, NEW, leads=False)
+    helper.add("two.txt", "The cat sleeps.")
+    first.settle()
+
+    helper.add("late.txt", "The owl hoots.")
+
+    assert first.live() != "documents"
+    assert first.qdrant.chunks(first.live(), "late.txt") == 1
+
+
+def test_going_back_waits_for_the_jobs_of_other_processes(
+    houses: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.reembedding.LOOK_SECONDS", 0.01)
+    houses(OLD).add("one.txt", "The fox jumps.")
+    first = houses(OLD, NEW)
+    first.settle()
+    first.journal.accept("documents", "slow.txt", "sha-slow", 1)
+    job = first.journal.take("index", "elsewhere")
+    second = houses(OLD)
+    going = threading.Thread(target=lambda: asyncio.run(second.work.lead()))
+
+    going.start()
+    going.join(0.5)
+    during = houses(OLD, NEW, leads=False).live()
+    first.journal.close_job(job, "failed", "it does not matter")
+    going.join(20)
+
+    assert during != "documents"
+    assert second.live() == "documents"

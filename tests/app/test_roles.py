@@ -10,7 +10,7 @@ SERVED = {
     (route.template, method)
     for route in ROUTES
     for method, kind in route.kinds.items()
-    if kind != "open"
+    if kind not in ("open", "sign-in")
 }
 
 

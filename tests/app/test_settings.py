@@ -90,3 +90,52 @@ def test_trusted_proxies_are_ranges_of_addresses(monkeypatch: pytest.MonkeyPatch
     assert "RAG_TRUSTED_PROXIES: has 'proxy': 'proxy' does not appear to be an IPv4" in str(
         caught.value
     )
+
+
+SIGN_IN = {
+    "RAG_OIDC_ISSUER": "https://login.example.org",
+    "RAG_OIDC_AUDIENCE": '["stackyard"]',
+    "RAG_OIDC_CLIENT_ID": "rag",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("https://RAG.example.org/", "https://rag.example.org"),
+        ("https://rag.example.org:443", "https://rag.example.org"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_the_public_address_is_written_as_browsers_do(
+    monkeypatch: pytest.MonkeyPatch, given: str, taken: str
+) -> None:
+    put(monkeypatch, **SIGN_IN, RAG_PUBLIC_URL=given)
+
+    assert load_settings().public_url == taken
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"RAG_PUBLIC_URL": None}, "RAG_PUBLIC_URL: is not set; browsers cannot sign in"),
+        ({"RAG_PUBLIC_URL": "http://rag.example.org"}, "sessions need https://"),
+        ({"RAG_PUBLIC_URL": "http://localhost.evil.example"}, "sessions need https://"),
+        ({"RAG_PUBLIC_URL": "https://example.org/rag"}, "without a path"),
+        ({"RAG_PUBLIC_URL": "rag.example.org"}, "without a path"),
+        ({"RAG_OIDC_ISSUER": None}, "RAG_OIDC_ISSUER: is not set; browsers cannot sign in"),
+        ({"RAG_OIDC_SESSION_MINUTES": "0"}, "RAG_OIDC_SESSION_MINUTES"),
+        ({"RAG_OIDC_CLIENT_SECRET_FILE": "/nowhere"}, "is '/nowhere', which is not a file"),
+        ({"RAG_OIDC_KEYS_FILE": __file__}, "RAG_OIDC_KEYS_FILE: is set, so the provider is not"),
+    ],
+)
+def test_a_sign_in_that_cannot_work_is_explained(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], said: str
+) -> None:
+    put(monkeypatch, **(SIGN_IN | {"RAG_PUBLIC_URL": "https://rag.example.org"} | changes))
+
+    with pytest.raises(SettingsProblem) as refused:
+        load_settings()
+
+    assert said in str(refused.value)

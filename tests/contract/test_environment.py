@@ -67,6 +67,14 @@ def test_the_app_accepts_the_values(
     assert (settings.llm_api_key_file is not None) == hosted
 
 
+def test_a_helper_of_a_bulk_load_is_given_what_the_app_is(deploy: Deploy) -> None:
+    found = deploy({"app": {"bulkWorkers": 2}})
+    pod = found["rag-bulk"].inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+    assert pod["containers"][0]["env"] == found.pods["rag"]["containers"][0]["env"]
+    assert (ROOT / "app" / "worker.py").is_file()
+
+
 def test_the_app_understands_a_provider_as_a_stack_names_it(
     deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +104,30 @@ def test_the_app_understands_a_provider_as_a_stack_names_it(
     assert settings.oidc_roles == {"admin": ["ops"], "contributor": ["writers"], "reader": ["*"]}
     assert (settings.caller_rate, settings.default_readers) == ("60/minute", "owner")
     assert settings.oidc_keys_file is not None
+
+
+def test_the_app_understands_a_sign_in_as_a_stack_names_it(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"clientId": "rag", "scopes": ["groups"], "sessionMinutes": 480}
+    oidc = {"issuer": "https://login.example.org", "audience": ["stackyard"], "login": login}
+    secret = {"oidcClientSecret": "a-secret-of-the-client"}
+    found = deploy({"access": {"oidc": oidc}}, secrets=secret)
+    (container,) = found.pods["rag"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment.keys() <= READ.keys()
+    assert "a-secret" not in str(environment)
+    for name, value in environment.items():
+        file = tmp_path / name
+        file.write_text("key")
+        monkeypatch.setenv(name, str(file) if name.endswith("_FILE") else value)
+
+    settings = load_settings()
+
+    assert settings.public_url == found.exports["url"]
+    assert (settings.oidc_client_id, settings.oidc_scopes) == ("rag", ["groups"])
+    assert settings.oidc_session_minutes == 480
+    assert settings.oidc_client_secret_file is not None
 
 
 @pytest.mark.parametrize("role", ["llm", "embedding", "ranking"])

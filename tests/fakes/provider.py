@@ -123,25 +123,8 @@ class OidcProvider:
             "code_challenge_method": "S256",
         }
         with httpx.Client(timeout=30) as browser:
-            response = browser.get(f"{self.issuer}/auth", params=asked)
-            for _ in range(12):
-                if response.is_redirect:
-                    where = urljoin(str(response.url), response.headers["location"])
-                    if where.startswith(back):
-                        code = parse_qs(urlsplit(where).query)["code"][0]
-                        break
-                    response = browser.get(where)
-                    continue
-                response.raise_for_status()
-                action = re.search(r'<form[^>]*action="([^"]+)"', response.text)
-                prompt = re.search(r'name="prompt" value="([^"]+)"', response.text)
-                assert action is not None, response.text
-                assert prompt is not None, response.text
-                form = {"prompt": prompt[1], "login": name, "password": "any"}
-                response = browser.post(urljoin(str(response.url), action[1]), data=form)
-            else:
-                message = f"no way back from {response.url}"
-                raise AssertionError(message)
+            where = str(httpx.URL(f"{self.issuer}/auth", params=asked))
+            code = parse_qs(urlsplit(sign_in(browser, where, name, back)).query)["code"][0]
             given = browser.post(
                 f"{self.issuer}/token",
                 data={
@@ -154,3 +137,27 @@ class OidcProvider:
                 },
             )
         return str(given.raise_for_status().json()["access_token"])
+
+
+def sign_in(browser: httpx.Client, where: str, name: str, back: str) -> str:
+    """Be somebody in front of a browser at the provider; return the address that it sends back to.
+
+    `back` is how that address begins. It is not called.
+    """
+    response = browser.get(where)
+    for _ in range(12):
+        if response.is_redirect:
+            where = urljoin(str(response.url), response.headers["location"])
+            if where.startswith(back):
+                return where
+            response = browser.get(where)
+            continue
+        response.raise_for_status()
+        action = re.search(r'<form[^>]*action="([^"]+)"', response.text)
+        prompt = re.search(r'name="prompt" value="([^"]+)"', response.text)
+        assert action is not None, response.text
+        assert prompt is not None, response.text
+        form = {"prompt": prompt[1], "login": name, "password": "any"}
+        response = browser.post(urljoin(str(response.url), action[1]), data=form)
+    message = f"no way back from {response.url}"
+    raise AssertionError(message)

@@ -264,7 +264,7 @@ def _others(folder: Path) -> list[Parser]:
         return Door(ring=KeyRing(key_file))
 
     def opened(data: bytes) -> object:
-        return asyncio.run(door().identify({b"authorization": data}, "a"))
+        return asyncio.run(door().identify({b"authorization": data}, "a", "GET"))
 
     def verified(data: bytes) -> object:
         return asyncio.run(verifier.verify(data, time.time()))

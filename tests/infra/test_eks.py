@@ -110,6 +110,18 @@ def test_a_gpu_pool_is_tainted_labelled_and_made_of_what_has_capacity(eks: Deplo
     }
 
 
+def test_a_pool_that_the_mig_manager_cuts_is_labelled_with_the_profile(deploy: Deploy) -> None:
+    pool = {"name": "gpu", "instanceTypes": ["p5.4xlarge"]}
+    operator = {"sharing": "mig", "migProfile": "all-1g.10gb"}
+    settings = {"cluster": {**EKS, "gpuPools": [pool]}, "gpuOperator": operator, "models": NIM}
+
+    found = deploy(settings, secrets=KEY)
+
+    assert found["nodes-gpu-group"].inputs["labels"]["nvidia.com/mig.config"] == "all-1g.10gb"
+    assert found["gpu-operator-release"].inputs["values"]["mig"] == {"strategy": "single"}
+    assert "nvidia.com/mig.config" not in found["nodes-system-group"].inputs["labels"]
+
+
 def test_gpu_nodes_keep_the_models_hours_and_cpu_nodes_stay(eks: Deployment) -> None:
     start, end = sorted(
         (each.inputs for each in eks.of("Schedule")),

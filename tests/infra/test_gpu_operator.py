@@ -95,7 +95,8 @@ def test_a_gpu_is_cut_by_mig(deploy: Deploy) -> None:
     found = deploy({**existing(), "gpuOperator": operator}, secrets=KEY)
 
     assert values(found)["mig"] == {"strategy": "single"}
-    assert values(found)["migManager"] == {"config": {"default": "all-1g.10gb"}}
+    # the operator's own kind takes no profile as the default of all nodes: a label says it
+    assert "migManager" not in values(found)
 
 
 def test_a_taint_of_ones_own_is_tolerated_by_the_operators_pods_and_by_nfd(deploy: Deploy) -> None:

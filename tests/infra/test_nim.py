@@ -9,6 +9,7 @@ import pytest
 
 from infra.components.download_causes import CAUSES, cause_in, cause_of
 from infra.components.nim_download import PROGRESS, WAIT
+from infra.models.nim import LARGE, SMALL, startup_minutes
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import DIGEST, Deployment
 from tests.infra.test_gpu_settings import KEY, NIM, ONPREM, REGISTRY
@@ -51,6 +52,24 @@ def test_a_nim_is_probed_by_its_own_routes_within_its_budget(deploy: Deploy) -> 
     assert container["startupProbe"]["failureThreshold"] == 720
     assert container["livenessProbe"]["httpGet"]["path"] == "/v1/health/live"
     assert container["readinessProbe"]["httpGet"]["path"] == "/v1/health/ready"
+
+
+@pytest.mark.parametrize(
+    ("model", "llm", "other"),
+    [
+        ("meta/llama-3.1-8b-instruct", 30, 15),
+        ("nvidia/llama-nemotron-embed-1b-v2", 30, 15),
+        ("qwen/qwen2.5-1.5b", 30, 15),
+        ("nvidia/llama-3.3-nemotron-super-49b-v1.5", 71, 56),
+        ("mistralai/mixtral-8x7b-instruct-v0.1", 78, 63),
+        ("nvidia/nemotron-3-super-120b-a12b", 142, 127),
+        ("meta/llama-3.1-405b-instruct", 240, 240),
+        ("our/own-model", 30, 15),
+    ],
+)
+def test_a_larger_model_has_longer_to_start(model: str, llm: int, other: int) -> None:
+    assert startup_minutes(model, LARGE) == llm
+    assert startup_minutes(model, SMALL) == other
 
 
 def test_model_files_and_shared_memory_are_volumes(deploy: Deploy) -> None:

@@ -232,6 +232,37 @@ def test_what_cannot_work_is_refused(deploy: Deploy, settings: dict[str, Any], k
     assert "hint: pulumi config" in problem
 
 
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"hours": {}}, "hours"),
+        ({"embedding": {"scaling": {"min": 1}}}, "embedding.scaling"),
+        ({"llm": {"artefact": f"r.example.com/models/llm@{DIGEST}"}}, "llm.artefact"),
+    ],
+)
+def test_what_its_pods_would_not_heed_is_refused(
+    deploy: Deploy, change: dict[str, Any], key: str
+) -> None:
+    (problem,) = refusal(deploy, {**OPERATED, "models": {**NIM, **change}}, KEY)
+
+    assert problem.startswith(f"stackyard:models.{key}: is ")
+    assert "nimOperator.mode is 'install'" in problem
+    assert problem.endswith("hint: pulumi config set --path 'stackyard:nimOperator.mode' none")
+
+
+def test_its_volume_and_its_way_out_are_as_the_stack_says(deploy: Deploy) -> None:
+    models = {**NIM, "llm": {"cacheAccess": "ReadWriteMany", "cacheStorageClass": "cephfs"}}
+    proxy = {"proxy": {"https": "http://proxy.example.com:3128"}}
+
+    found = deploy({**OPERATED, "models": models, "network": proxy}, secrets=KEY)
+
+    assert found["llm-cache"].inputs["spec"]["accessModes"] == ["ReadWriteMany"]
+    for name in ("llm-nimcache", "llm-nimservice"):
+        env = {each["name"]: each["value"] for each in spec(found, name)["env"]}
+        assert env["https_proxy"] == "http://proxy.example.com:3128"
+        assert ".svc" in env["NO_PROXY"]
+
+
 def test_its_pods_would_be_denied_by_the_rules_of_the_policy(deploy: Deploy) -> None:
     (problem,) = refusal(deploy, {**OPERATED, "policy": {"admission": "deny"}}, KEY)
 

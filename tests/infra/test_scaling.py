@@ -2,13 +2,15 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from infra.components.keda import values
 from infra.schema.hours import cron
 from infra.schema.scaling_choices import metrics_of
 from tests.infra.conftest import Deploy
-from tests.infra.recorder import Deployment
+from tests.infra.recorder import DIGEST, Deployment
 from tests.infra.test_gpu_settings import EKS, KEY, NIM, ONPREM, REGISTRY, refusal
 
 BASE = {"cluster": ONPREM, "registry": {**REGISTRY, "mirrored": True}}
@@ -34,7 +36,7 @@ def test_keda_scales_a_role_by_its_queue_its_cache_and_the_clock(prod: Deploymen
 
     assert (queue["type"], queue["metricType"]) == ("metrics-api", "AverageValue")
     assert queue["metadata"] == {
-        "url": "http://llm.models-dev:8000/v1/metrics",
+        "url": "http://llm.models-dev.svc:8000/v1/metrics",
         "format": "prometheus",
         "valueLocation": "vllm:num_requests_waiting",
         "targetValue": "4",
@@ -56,6 +58,23 @@ def test_keda_scales_a_role_by_its_queue_its_cache_and_the_clock(prod: Deploymen
         "stabilizationWindowSeconds": 600,
         "policies": [{"type": "Pods", "value": 1, "periodSeconds": 120}],
     }
+
+
+def test_keda_finds_the_servers_by_the_address_as_it_reads_it(prod: Deployment) -> None:
+    urls = {
+        each.inputs["metadata"]["name"]: trigger["metadata"]["url"]
+        for each in prod.of("ScaledObject")
+        for trigger in each.inputs["spec"]["triggers"]
+        if trigger["type"] == "metrics-api"
+    }
+
+    # getEndpointsUrlsFromServiceURL of v2.20.2: the host with its port, cut at each dot
+    assert {name: urlsplit(url).netloc.split(".")[:2] for name, url in urls.items()} == {
+        "llm": ["llm", "models-dev"]
+    }
+    # and of each ready pod the port that the address has, which is the pods' own
+    (container,) = prod.pods["llm"]["containers"]
+    assert urlsplit(urls["llm"]).port == container["ports"][0]["containerPort"]
 
 
 def test_a_role_without_scaling_follows_the_clock_only(prod: Deployment) -> None:
@@ -97,6 +116,15 @@ def test_keda_comes_from_the_registry_and_may_read_the_servers(prod: Deployment)
     }
     names = {each["name"] for each in prod.exports["inventory"]}
     assert {"keda-keda", "keda-metricsApiServer"} <= names
+
+
+def test_keda_is_taken_by_the_digest_that_a_lock_knows() -> None:
+    image = f"r.example.com/kedacore/keda:2.20.2@{DIGEST}"
+
+    part = values({"keda": image}, None)["image"]["keda"]
+
+    # the chart puts these three together as REGISTRY/REPOSITORY:TAG
+    assert f"{part['registry']}/{part['repository']}:{part['tag']}" == image
 
 
 def test_qdrant_nodes_find_each_other_and_stay_apart(prod: Deployment) -> None:

@@ -111,6 +111,11 @@ def pods(found: Deployment) -> dict[str, dict[str, Any]]:
             "keda keda: 'ghcr.io/kedacore/keda:2.20.2' has no digest",
         ),
         ({"network": {}}, {}, "network.allowed: has no range of addresses"),
+        (
+            {"models": models("llm", profile="p1") | {"ocr": {"url": "https://ocr.example/v1"}}},
+            {},
+            "models.ocr.url: names 'https://ocr.example/v1'",
+        ),
     ],
 )
 def test_a_preview_refuses_what_would_leave(

@@ -128,6 +128,16 @@ def test_every_route_that_is_described_needs_a_key_but_two(app: AppProcess) -> N
     }
 
 
+def test_nobody_signs_in_where_no_provider_is_set_up_for_it(app: AppProcess) -> None:
+    with app.client(None) as stranger:
+        found = [
+            stranger.request(method, path).status_code
+            for method, path in (("GET", "/login"), ("GET", "/login/callback"), ("POST", "/logout"))
+        ]
+
+    assert found == [404, 404, 404]
+
+
 ADMIN_ONLY = {
     ("POST", f"/pipelines/{NOBODY}/run"),
     ("GET", "/metrics"),

@@ -51,6 +51,8 @@ def memory_mib(app: AppProcess) -> int:
         ("POST", "/v1/files"),
         ("POST", "/indexing/run"),
         ("GET", "/query/executions"),
+        ("GET", "/login"),  # with a provider for it only
+        ("POST", "/logout"),
         ("GET", "/%71uery/../status"),
     ],
 )

@@ -24,7 +24,11 @@ def problems(schema: dict[str, Definition], shape: Definition, value: Any, where
         return [f"{where} is {value!r}, not a {kind}"]
     if "enum" in shape and value not in shape["enum"]:
         return [f"{where} is {value!r}, not of {shape['enum']}"]
-    found = [f"{where} lacks {each}" for each in shape.get("required", []) if each not in value]
+    found = [
+        f"{where} lacks {each}"
+        for each in shape.get("required", [])
+        if each not in value and "default" not in shape.get("properties", {}).get(each, {})
+    ]
     if "properties" in shape:
         for key, each in value.items():
             if key not in shape["properties"]:
@@ -38,6 +42,13 @@ def problems(schema: dict[str, Definition], shape: Definition, value: Any, where
         for key, each in value.items():
             found += problems(schema, shape["additionalProperties"], each, f"{where}.{key}")
     return found
+
+
+def pruned(value: Any) -> Any:
+    """Return a value as an API server reads it: a null that a kind does not ask for is no value."""
+    if isinstance(value, dict):
+        return {key: pruned(each) for key, each in value.items() if each is not None}
+    return [pruned(each) for each in value] if isinstance(value, list) else value
 
 
 def whole(value: Any) -> Any:

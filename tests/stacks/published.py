@@ -1,6 +1,7 @@
 """What others publish and our tests compare with, out of Go modules: kept by content.
 
-The kinds of Gateway API (the first release in which a TLSRoute is no experiment) and cert-manager.
+The kinds of Gateway API (the first release in which a TLSRoute is no experiment), of cert-manager
+and of KEDA.
 Kubernetes' OpenAPI of each minor version that the GPU operator supports, and NVIDIA's own chart at
 the newest commit that is to be had as a module; a newer chart may be given by its path.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from infra.schema.scaling import KEDA_VERSION
 from tools import golang
 from tools.cache import Recipe, content_key
 
@@ -44,11 +46,21 @@ CERT_MANAGER = (
     "v1.21.2",
     "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
 )
-# kind -> its module, and the file in there that defines it
+KEDA = (
+    "github.com/kedacore/keda/v2",
+    f"v{KEDA_VERSION}",
+    "h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA=",
+)
+# kind -> its module, the file in there that defines it, and the version that we write
 DEFINED = {
-    "HTTPRoute": (GATEWAY_API, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
-    "TLSRoute": (GATEWAY_API, "config/crd/standard/gateway.networking.k8s.io_tlsroutes.yaml"),
-    "Certificate": (CERT_MANAGER, "deploy/crds/cert-manager.io_certificates.yaml"),
+    "HTTPRoute": (
+        GATEWAY_API,
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+        "v1",
+    ),
+    "TLSRoute": (GATEWAY_API, "config/crd/standard/gateway.networking.k8s.io_tlsroutes.yaml", "v1"),
+    "Certificate": (CERT_MANAGER, "deploy/crds/cert-manager.io_certificates.yaml", "v1"),
+    "ScaledObject": (KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml", "v1alpha1"),
 }
 
 
@@ -74,9 +86,9 @@ def definitions(minor: str) -> dict[str, dict[str, Any]]:
 
 
 def custom_kind(kind: str) -> dict[str, Any]:
-    """Return the schema of a kind's version v1."""
-    pinned, _ = DEFINED[kind]
-    files = [file for module, file in DEFINED.values() if module == pinned]
+    """Return the schema of a kind's version that we write."""
+    pinned, own, written = DEFINED[kind]
+    files = [file for module, file, _ in DEFINED.values() if module == pinned]
 
     def make(folder: Path) -> str:
         with tempfile.TemporaryDirectory() as scratch, _module(*pinned, scratch) as zipped:
@@ -86,8 +98,8 @@ def custom_kind(kind: str) -> dict[str, Any]:
         return "out of a Go module"
 
     entry = Recipe(name="custom-kinds", key=content_key(*pinned, *files), make=make).ensure()
-    crd = yaml.safe_load((entry.folder / DEFINED[kind][1].rpartition("/")[2]).read_text())
-    (version,) = [each for each in crd["spec"]["versions"] if each["name"] == "v1"]
+    crd = yaml.safe_load((entry.folder / own.rpartition("/")[2]).read_text())
+    (version,) = [each for each in crd["spec"]["versions"] if each["name"] == written]
     assert version["served"]
     found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
     return found

@@ -19,6 +19,7 @@ from infra.catalog import GPU_OPERATOR_IMAGES
 from infra.components.gpu_operator_values import Target, values
 from infra.registry import Registry, rewrite
 from infra.schema import ClusterSettings
+from tests.stacks.openapi import Definition, problems, pruned
 from tests.stacks.published import gpu_operator_chart
 from tools import toolchain
 
@@ -67,6 +68,20 @@ def helm() -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def policy_shape(helm: str, chart: str) -> Definition:
+    """Return the schema of a ClusterPolicy's spec, as the chart defines it."""
+    shown = subprocess.run([helm, "show", "crds", chart], capture_output=True, check=True).stdout
+    (crd,) = [
+        each
+        for each in yaml.safe_load_all(shown)
+        if each and each["spec"]["names"]["kind"] == "ClusterPolicy"
+    ]
+    (version,) = crd["spec"]["versions"]
+    found: Definition = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return found
+
+
 def paths(value: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the path of every leaf."""
     for key, each in value.items():
@@ -105,8 +120,8 @@ def test_every_value_of_ours_is_one_that_the_chart_reads(helm: str, chart: str, 
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_chart_renders_and_names_no_image_outside_of_the_private_registry(
-    helm: str, chart: str, tmp_path: Path, name: str
+def test_the_chart_renders_a_policy_of_its_own_kind_with_private_images_only(
+    helm: str, chart: str, policy_shape: Definition, tmp_path: Path, name: str
 ) -> None:
     wanted = target(name)
     file = tmp_path / "values.json"
@@ -123,6 +138,7 @@ def test_the_chart_renders_and_names_no_image_outside_of_the_private_registry(
     rendered = [each for each in yaml.safe_load_all(done.stdout) if each]
     (policy,) = [each for each in rendered if each["kind"] == "ClusterPolicy"]
     spec = policy["spec"]
+    assert problems({}, policy_shape, pruned(spec), "ClusterPolicy") == []
     for key in set(wanted.images) - {"node-feature-discovery", "operator"}:
         part = spec
         for step in key.split("."):

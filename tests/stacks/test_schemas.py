@@ -1,27 +1,16 @@
-"""Every object of every stack file, strictly against each Kubernetes that we support.
+"""Every object of every stack file, strictly against each Kubernetes that we support."""
 
-KEDA's own kind is checked where its module is:
-
-    go mod download github.com/kedacore/keda/v2@v2.20.2
-    STACKYARD_KEDA_SCHEMA=~/go/pkg/mod/github.com/kedacore/keda/v2@v2.20.2/config/crd/bases/keda.sh_scaledobjects.yaml
-"""
-
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.infra.conftest import Deploy, deploy, no_machine
 from tests.stacks.openapi import Definition, problems, whole
-from tests.stacks.published import KUBERNETES, definitions
+from tests.stacks.published import KUBERNETES, custom_kind, definitions
 from tests.stacks.test_stacks import FILES, NEEDED, kubeconfig, name_of, settings_of
 
 __all__ = ["deploy", "kubeconfig", "no_machine"]  # fixtures
-
-KEDA = os.environ.get("STACKYARD_KEDA_SCHEMA")
-needs_keda = pytest.mark.skipif(not KEDA, reason="STACKYARD_KEDA_SCHEMA names no definition")
 
 pytestmark = pytest.mark.engine  # of this tier because it may download
 
@@ -37,18 +26,15 @@ def kind_of(schema: dict[str, Definition], api_version: str, kind: str) -> Defin
     return found
 
 
-@needs_keda
 @pytest.mark.usefixtures("kubeconfig")
 def test_keda_would_accept_every_scaled_object_strictly(deploy: Deploy) -> None:
     path = next(each for each in FILES if name_of(each) == "scaled")
     found = deploy(settings_of(path), secrets=NEEDED["scaled"], stack="scaled")
     objects = [whole(each.inputs) for each in found.of("ScaledObject")]
-    crd = yaml.safe_load(Path(str(KEDA)).expanduser().read_text())
-    (version,) = crd["spec"]["versions"]
+    shape = custom_kind("ScaledObject")["properties"]["spec"]
 
     assert len(objects) == 3
     for each in objects:
-        shape = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
         assert problems({}, shape, each["spec"], each["metadata"]["name"]) == []
 
 

@@ -74,8 +74,8 @@ class Driver:
     def set(self, path: str, value: str) -> None:
         self.pulumi("config", "set", "--path", f"stackyard:{path}", value)
 
-    def up(self, *, preview: bool = False) -> None:
-        self.pulumi("up", "--yes", *(() if preview else ("--skip-preview",)))
+    def up(self, *, preview: bool = False) -> str:
+        return self.pulumi("up", "--yes", *(() if preview else ("--skip-preview",)))
 
     def destroy(self) -> None:
         self.pulumi("state", "unprotect", "--all", "--yes")
@@ -113,9 +113,17 @@ def onprem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         yield Driver("onprem", folder)
 
 
+@pytest.fixture
+def scaled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    toolchain.ensure()
+    return Driver("scaled", tmp_path)
+
+
 def test_the_eks_stack_lives_its_whole_life_on_doubles_of_aws_and_kubernetes(eks: Driver) -> None:
     # a preview and an update, of which the first changes nothing
-    eks.up(preview=True)
+    said = eks.up(preview=True)
+    assert "plan of stack eks: fits" in said
     made = [name for method, name in eks.calls() if method == "create"]
     assert len(made) == len(set(made))
     _in_order(
@@ -157,7 +165,8 @@ def test_the_eks_stack_lives_its_whole_life_on_doubles_of_aws_and_kubernetes(eks
 
 
 def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> None:
-    onprem.up(preview=True)
+    said = onprem.up(preview=True)
+    assert "plan of stack onprem: unknown" in said
     made = [name for method, name in onprem.calls() if method == "create"]
     _in_order(made, "Release gpu-operator-release", "Job llm-download", "Deployment llm-deployment")
     assert not [name for name in made if name.startswith(("Vpc", "Cluster", "StorageClass"))]
@@ -171,6 +180,18 @@ def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> Non
     onprem.destroy()
     gone = [name for method, name in onprem.calls() if method == "delete"]
     _in_order(gone, "Deployment llm-deployment", "Release gpu-operator-release")
+
+
+def test_keda_is_there_before_what_it_scales_and_goes_after_it(scaled: Driver) -> None:
+    scaled.up()
+    made = [name for method, name in scaled.calls() if method == "create"]
+    _in_order(made, "Release keda-release", "ScaledObject llm-scaling")
+    _in_order(made, "Release keda-release", "ScaledObject ranking-scaling")
+
+    scaled.destroy()
+    gone = [name for method, name in scaled.calls() if method == "delete"]
+    _in_order(gone, "ScaledObject llm-scaling", "Release keda-release", "Namespace keda-namespace")
+    assert sorted(gone) == sorted(made)
 
 
 def _in_order(found: list[str], *wanted: str) -> None:

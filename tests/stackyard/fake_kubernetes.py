@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -24,6 +24,7 @@ class FakeKubernetes:
         self.lists: dict[str, list[Json]] = {}  # path of a list -> its items
         self.denied: set[tuple[str, str]] = set()  # resource, namespace ("" for everywhere)
         self.refused: dict[str, int] = {}  # path -> status in place of an answer
+        self.logs: dict[tuple[str, str], str] = {}  # pod, container -> what it wrote
         self.made: list[Json] = []  # what was created, as it was given
         self.made_status: Json = {}  # what of an object appears once it is created
         self.minor = "35"
@@ -106,10 +107,17 @@ class Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
-        status, answer = self.fake.answer(self.command, urlsplit(self.path).path, body)
-        data = json.dumps(answer).encode()
+        asked = urlsplit(self.path)
+        status, answer = self.fake.answer(self.command, asked.path, body)
+        data, kind = json.dumps(answer).encode(), "application/json"
+        if asked.path.endswith("/log"):
+            query = parse_qs(asked.query)
+            written = self.fake.logs.get((asked.path.split("/")[-2], query["container"][0]))
+            lines = (written or "").splitlines(keepends=True)[-int(query["tailLines"][0]) :]
+            status = 400 if written is None else 200
+            data, kind = "".join(lines).encode(), "text/plain"
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -1,4 +1,4 @@
-"""Recording stand-ins for pulumi, docker and kind, for machines and tests without the real ones.
+"""Recording stand-ins for pulumi, docker, kind and kubectl, where the real ones are not wanted.
 
 They keep a little state in a JSON file, so that the order of commands matters as it does outside.
 The real ones are driven in tests/integration and tests/e2e.
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("pulumi", "docker", "kind")
+PROGRAMS = ("pulumi", "docker", "kind", "kubectl")
 
 
 class FakeTools:
@@ -148,13 +148,34 @@ def kind(state: dict[str, Any], arguments: list[str]) -> int:
     return 0
 
 
+def kubectl(state: dict[str, Any], arguments: list[str]) -> int:
+    jobs = state.setdefault("jobs", {})
+    match arguments[4:]:  # behind kubeconfig and namespace
+        case ["get", "cronjob", name, *_] if name in state.get("cronjobs", {}):
+            print(json.dumps(state["cronjobs"][name]))
+        case ["get", "cronjob", name, *_]:
+            said = f'Error from server (NotFound): cronjobs.batch "{name}" not found'
+            print(said, file=sys.stderr)
+            return 1
+        case ["create", "--filename", "-"]:
+            made = json.load(sys.stdin)
+            state["made"] = made
+            jobs[made["metadata"]["name"]] = {"ready": 1}
+        case ["get", "job", name, *_]:
+            print(json.dumps({"status": jobs[name]}))
+        case ["delete", "job", name, *_]:
+            del jobs[name]
+    return 0
+
+
 def main() -> int:
     program, folder = Path(sys.argv[0]).name, Path(sys.argv[0]).parents[1]
     with (folder / "calls").open("a") as log:
         log.write(" ".join([program, *sys.argv[1:]]) + "\n")
     state_file = folder / "state.json"
     state = json.loads(state_file.read_text())
-    code = {"pulumi": pulumi, "docker": docker, "kind": kind}[program](state, sys.argv[1:])
+    fakes = {"pulumi": pulumi, "docker": docker, "kind": kind, "kubectl": kubectl}
+    code = fakes[program](state, sys.argv[1:])
     state_file.write_text(json.dumps(state))
     return code
 

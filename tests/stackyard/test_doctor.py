@@ -185,6 +185,31 @@ def test_the_operators_images_are_checked_where_it_is_installed(
     assert set(references) == {"qdrant", "llm", "operator", "toolkit", "devicePlugin"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        ({}, False),
+        ({"stackyard:models": {"hours": {}}}, True),
+        ({"stackyard:models": {"llm": {"scaling": {"max": 2}}}}, True),
+        ({"stackyard:models": {"hours": {}}, "stackyard:keda": {"mode": "adopt"}}, False),
+        ({"stackyard:models": {"hours": {}}, "stackyard:cluster": {"scope": "namespace"}}, False),
+    ],
+)
+def test_kedas_images_are_checked_where_it_is_installed(
+    onprem: Path, changes: dict[str, dict[str, Any]], there: bool
+) -> None:
+    file = onprem / "Pulumi.onprem.yaml"
+    config = yaml.safe_load(file.read_text())["config"]
+    for key, change in changes.items():
+        config[key] = {**config.get(key, {}), **change}
+    file.write_text(yaml.safe_dump({"config": config}))
+    stack = Stack("onprem", onprem)
+
+    references, _, _ = images_of(stack, read_wants(stack.settings))
+
+    assert ({"keda keda", "keda metricsApiServer"} <= set(references)) is there
+
+
 def test_a_key_that_is_encrypted_is_had_from_the_engine(
     onprem: Path, tools: FakeTools, stack: Stack
 ) -> None:

@@ -16,6 +16,7 @@ from infra.schema.scaling import Hours
 GPU_TAINT = "nvidia.com/gpu"  # the key that the GPU operator tolerates by default
 GPU_LABEL = "stackyard/gpu"
 POOL_LABEL = "stackyard/pool"
+MIG_LABEL = "nvidia.com/mig.config"
 SYSTEM_IMAGE = "AL2023_x86_64_STANDARD"
 GPU_IMAGES = {"al2023": "AL2023_x86_64_NVIDIA", "bottlerocket": "BOTTLEROCKET_x86_64_NVIDIA"}
 CAPACITIES = {"on-demand": "ON_DEMAND", "spot": "SPOT"}
@@ -51,7 +52,7 @@ class Pool(pulumi.ComponentResource):
         pool = args.settings
         gpu = pool if isinstance(pool, GpuPool) else None
         short = name_of(pool)
-        labels = {POOL_LABEL: short, **({GPU_LABEL: "true"} if gpu else {})}
+        labels = {POOL_LABEL: short, **(_gpu_labels(gpu, args.operator) if gpu else {})}
         template = self._template(name, args, gpu, short)
         self.group = aws.eks.NodeGroup(
             f"{name}-group",
@@ -166,6 +167,12 @@ class Pool(pulumi.ComponentResource):
                 tag=aws.autoscaling.TagTagArgs(key=key, value=value, propagate_at_launch=False),
                 opts=pulumi.ResourceOptions(parent=self),
             )
+
+
+def _gpu_labels(pool: GpuPool, operator: GpuOperatorSettings) -> dict[str, str]:
+    """Return what says that a node has GPUs, and how the operator's MIG manager cuts them."""
+    cut = operator.mig_profile if pool.ami == "al2023" and operator.sharing == "mig" else None
+    return {GPU_LABEL: "true", **({MIG_LABEL: cut} if cut is not None else {})}
 
 
 def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> str:

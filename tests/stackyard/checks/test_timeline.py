@@ -1,5 +1,6 @@
 """How far a stack's models are, and why one is stuck, from objects and events."""
 
+import re
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def pod(name: str = "llm-0", *, job: bool = False, **status: Any) -> Json:
             "creationTimestamp": "2026-11-26T10:05:00Z",
             "ownerReferences": [owner],
         },
-        "spec": {"nodeName": "gpu-1"},
+        "spec": {"nodeName": "gpu-1", "containers": [{"name": "download" if job else "llm"}]},
         "status": {"phase": "Pending", **status},
     }
 
@@ -205,6 +206,56 @@ def test_a_server_that_passed_its_memory_limit_says_so(
     fake.lists[PODS] = [pod(containerStatuses=[killed])]
 
     assert "OOMKilled" in last(api).cause
+
+
+@pytest.mark.parametrize(
+    ("containers", "told", "log"),
+    [
+        (  # ours, with the progress beside it
+            {"containers": [{"name": "download"}], "initContainers": [{"name": "progress"}]},
+            "progress",
+            "10 MiB downloaded\n812 of about 15317 MiB downloaded, 55 MiB/s, about 5 min left\n",
+        ),
+        (  # the NIM operator's, whose only voice is NIM's own
+            {"containers": [{"name": "nim-cache-ctr"}]},
+            "nim-cache-ctr",
+            "start\nmodel.safetensors: 10%\rmodel.safetensors: 45%",
+        ),
+    ],
+)
+def test_a_download_that_runs_says_how_far_it_is(
+    fake: FakeKubernetes, api: Kubernetes, containers: Json, told: str, log: str
+) -> None:
+    running = container({"running": {"startedAt": "2026-11-26T10:06:00Z"}})
+    download = pod("llm-download-x", job=True, phase="Running", containerStatuses=[running])
+    fake.lists[PODS] = [{**download, "spec": {**download["spec"], **containers}}]
+    fake.logs["llm-download-x", told] = log
+
+    found = last(api)
+
+    assert (found.stage, found.state) == ("weights", "running")
+    assert found.cause == re.split("[\r\n]", log.strip())[-1]
+    assert found.fix == f"kubectl -n models-x logs llm-download-x -c {told} -f"
+
+
+def test_a_download_whose_log_may_not_be_read_is_running_all_the_same(
+    fake: FakeKubernetes, api: Kubernetes
+) -> None:
+    running = container({"running": {"startedAt": "2026-11-26T10:06:00Z"}})
+    fake.lists[PODS] = [pod("llm-download-x", job=True, containerStatuses=[running])]
+
+    assert (last(api).stage, last(api).state, last(api).cause) == ("weights", "running", "")
+
+
+def test_the_pod_that_reads_an_images_profiles_is_no_server(
+    fake: FakeKubernetes, api: Kubernetes
+) -> None:
+    running = container({"running": {"startedAt": "2026-11-26T10:06:00Z"}})
+    reading = pod("llm-download-pod", containerStatuses=[running])
+    reading["metadata"]["ownerReferences"] = [{"kind": "NIMCache", "name": "llm-download"}]
+    fake.lists[PODS] = [reading]
+
+    assert [stage.stage for stage in stages(api)] == ["nodes", "driver", "pull"]
 
 
 def test_a_server_that_loads_is_running_and_not_stuck(
