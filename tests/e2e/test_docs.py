@@ -23,7 +23,11 @@ REASONS = (
     "needs a GPU",
     "needs NVIDIA's API",
     "needs a cluster of yours",
+    "needs a newer version",
     "needs a price file of yours",
+    "needs a stack with the setting",
+    "needs an older version",
+    "needs Velero",
     "takes half an hour",
 )
 SAMPLE = ROOT / "examples" / "documents" / "office-guide.txt"
