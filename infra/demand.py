@@ -22,6 +22,7 @@ def of_app(settings: Settings) -> list[Asked]:
         Asked(rag_app.RESOURCES, max(1, settings.app.replicas)),
         Asked(qdrant.RESOURCES, settings.qdrant.nodes),
         *([Asked(backups.RESOURCES)] if scheduled else []),
+        *([Asked(rag_app.RESOURCES, helpers)] if (helpers := settings.app.bulk_workers) else []),
     ]
 
 

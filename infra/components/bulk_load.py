@@ -47,6 +47,7 @@ def bulk_load(
         scope,
         account=args.account,
         restart_policy="OnFailure",
+        background=True,  # whoever asks goes before
         affinity=args.beside,
         containers=[
             core.ContainerArgs(

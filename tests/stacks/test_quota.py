@@ -37,8 +37,8 @@ def asked_for(found: Deployment) -> dict[str, Counter[str]]:
     totals: dict[str, Counter[str]] = {}
     for each in [resource for kind in WITH_PODS for resource in found.of(kind)]:
         spec, metadata = each.inputs["spec"], each.inputs["metadata"]
-        pod = spec.get("jobTemplate", {"spec": spec})["spec"]["template"]["spec"]
-        count = 1
+        given = spec.get("jobTemplate", {"spec": spec})["spec"]
+        pod, count = given["template"]["spec"], given.get("parallelism") or 1
         if each.type.endswith(("Deployment", "StatefulSet")):
             count = spec.get("replicas") or largest(found, metadata["name"])
         beside = [e for e in pod.get("initContainers", []) if e.get("restartPolicy") == "Always"]

@@ -29,7 +29,14 @@ NEEDED = {
 
 @cache
 def files_of_a_sealed_site() -> dict[str, str]:
-    return write_files(Path(tempfile.mkdtemp()))
+    return write_files(Path(tempfile.mkdtemp()), profiles=profiles_of_a_sealed_site())
+
+
+def profiles_of_a_sealed_site() -> dict[str, str]:
+    """Return the profile of each role of the example."""
+    config = yaml.safe_load((ROOT / "examples/Pulumi.airgapped.yaml").read_text())["config"]
+    models = config["stackyard:models"]
+    return {role: given["profile"] for role, given in models.items() if role != "kind"}
 
 
 def settings_of(path: Path) -> dict[str, Any]:

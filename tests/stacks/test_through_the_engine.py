@@ -16,6 +16,8 @@ import yaml
 
 from stackyard import machine
 from stackyard.project import Stack
+from tests.infra.sealed import write_files
+from tests.stacks.test_stacks import NEEDED, profiles_of_a_sealed_site
 from tools import toolchain
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +58,8 @@ class Driver:
             "DOUBLE_LOG": str(self.log),
         }
         self.pulumi("stack", "init", name)
-        self.pulumi("config", "set", "--secret", "stackyard:ngcApiKey", "nvapi-of-the-test")
+        for key, value in NEEDED.get(name, {}).items():
+            self.pulumi("config", "set", "--secret", f"stackyard:{key}", value)
 
     def pulumi(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -170,7 +173,7 @@ def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> Non
     made = [name for method, name in onprem.calls() if method == "create"]
     _in_order(made, "Release gpu-operator-release", "Job llm-download", "Deployment llm-deployment")
     assert not [name for name in made if name.startswith(("Vpc", "Cluster", "StorageClass"))]
-    assert "nvapi-of-the-test" not in onprem.pulumi("stack", "export")
+    assert NEEDED["onprem"]["ngcApiKey"] not in onprem.pulumi("stack", "export")
 
     onprem.set("models.llm.profile", "vllm-bf16-tp1-pp1")
     onprem.up()
@@ -191,6 +194,31 @@ def test_keda_is_there_before_what_it_scales_and_goes_after_it(scaled: Driver) -
     scaled.destroy()
     gone = [name for method, name in scaled.calls() if method == "delete"]
     _in_order(gone, "ScaledObject llm-scaling", "Release keda-release", "Namespace keda-namespace")
+    assert sorted(gone) == sorted(made)
+
+
+@pytest.mark.parametrize("name", ["existing", "hosted", "airgapped"])
+def test_every_other_example_comes_stays_and_goes_whole_on_doubles(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    toolchain.ensure()
+    driver = Driver(name, tmp_path)
+    if name == "existing":
+        driver.set("app.expose", "ClusterIP")  # at a LoadBalancer it wants a certificate of yours
+    if name == "airgapped":
+        files = write_files(tmp_path / "project", profiles=profiles_of_a_sealed_site())
+        for key, file in files.items():
+            driver.set(f"registry.{key}", file)
+
+    driver.up()
+    made = [called for method, called in driver.calls() if method == "create"]
+    _in_order(made, "StatefulSet qdrant-statefulset", "Deployment rag-deployment")
+    driver.up()
+    assert driver.calls() == []
+
+    driver.destroy()
+    gone = [called for method, called in driver.calls() if method == "delete"]
     assert sorted(gone) == sorted(made)
 
 

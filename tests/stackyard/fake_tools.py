@@ -150,6 +150,8 @@ def kind(state: dict[str, Any], arguments: list[str]) -> int:
 
 def kubectl(state: dict[str, Any], arguments: list[str]) -> int:
     jobs = state.setdefault("jobs", {})
+    if {"get", "pods"} <= set(arguments):
+        print(json.dumps({"items": []}))
     match arguments[4:]:  # behind kubeconfig and namespace
         case ["get", "cronjob", name, *_] if name in state.get("cronjobs", {}):
             print(json.dumps(state["cronjobs"][name]))
