@@ -67,6 +67,16 @@ def commit() -> str:
     return (named.stdout.strip() or "unknown") + ("-dirty" if done.stdout.strip() else "")
 
 
+def circumstances(command: str) -> dict[str, object]:
+    """Return when, by what, of which commit and on what machine something is measured."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
+        "commit": commit(),
+        "machine": machine(),
+    }
+
+
 def record(figures: Figures, **more: object) -> dict[str, object]:
     """Return what is kept of a run; a figure that is not a number is an error."""
     bad = sorted(name for name, each in figures.items() if not math.isfinite(each.value))
@@ -74,10 +84,7 @@ def record(figures: Figures, **more: object) -> dict[str, object]:
         message = f"not a number: {', '.join(bad)}"
         raise ValueError(message)
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
-        "commit": commit(),
-        "machine": machine(),
+        **circumstances(f"python -m bench {' '.join(sys.argv[1:])}".strip()),
         **more,
         "figures": {
             name: {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.results import circumstances
 from tests.stackyard.bundle.conftest import Factory, Keys, Made, Make, image_item, noise
 from tests.stackyard.bundle.real_registry import RealRegistry
 
@@ -75,6 +76,7 @@ def test_a_load_killed_at_random_moments_ends_in_the_same_registry(
     assert any(not each["recorded"] for each in killed), killed
     if REPORT:
         figures = {
+            **circumstances("make figures"),
             "bytes": LAYER * (LAYERS + 1),
             "blobs": len(whole.blobs()),
             "seconds_uninterrupted": round(took, 2),
