@@ -111,17 +111,13 @@ def _on(
 ) -> Placed | Fit:
     """Return the model's place on this node, or the reason why there is none."""
     free = [len(taken) < node.slots for taken in node.gpus]
-    fits = [
-        fit_of(
-            want,
-            node.kind,
-            wants,
-            concurrency=concurrency,
-            beside=_taken(wants, taken),
-            small=small,
-        )
-        for taken in node.gpus
-    ]
+    beside = [_taken(wants, taken) for taken in node.gpus]
+    # GPUs that hold as much are alike
+    alike = {
+        taken: fit_of(want, node.kind, wants, concurrency=concurrency, beside=taken, small=small)
+        for taken in set(beside)
+    }
+    fits = [alike[taken] for taken in beside]
     for gpu, fit in enumerate(fits):
         if fit.need is None or fit.why_not or not free[gpu]:
             continue
