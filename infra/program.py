@@ -7,7 +7,7 @@ from infra.autoscaling import Scaled, autoscale
 from infra.catalog import build_catalog, nim_images
 from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
-from infra.components import backups, bulk_load, model_server, qdrant, rag_app
+from infra.components import backups, bulk_load, model_server, qdrant, rag_inputs
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs
 from infra.components.certificate import Certificate, CertificateArgs
@@ -27,7 +27,8 @@ from infra.components.network_policies import (
 from infra.components.nim_download import download_name
 from infra.components.nim_service import download_labels, server_labels
 from infra.components.qdrant import Qdrant, QdrantArgs
-from infra.components.rag_app import RagApp, RagAppArgs, keys_in
+from infra.components.rag_app import RagApp
+from infra.components.rag_inputs import RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
 from infra.exports import inventory, known_url, service_url
@@ -162,7 +163,7 @@ class Stack:
         }
         sealed = self.settings.airgapped
         reach = allow_list(self.settings).ranges if sealed else ANYWHERE
-        served = Workload(name="rag", scope=scope, port=rag_app.PORT)
+        served = Workload(name="rag", scope=scope, port=rag_inputs.PORT)
         table = edges(
             app=served,
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
@@ -170,7 +171,7 @@ class Stack:
             provider=self.settings.access.asked_provider,
             servers=servers,
             bulk=(
-                Workload(name=bulk_load.NAME, scope=scope, port=rag_app.PORT)
+                Workload(name=bulk_load.NAME, scope=scope, port=rag_inputs.PORT)
                 if self.settings.app.bulk_workers
                 else None
             ),
@@ -204,7 +205,7 @@ class Stack:
             AdmissionPolicies("admission", scopes, self.settings.policy.admission, self.opts)
 
         pulumi.export(
-            "url", service_url(self.cluster, self.settings.app, app.service, rag_app.PORT)
+            "url", service_url(self.cluster, self.settings.app, app.service, rag_inputs.PORT)
         )
         if certificate is not None and certificate.ca is not None:
             pulumi.export("ca", certificate.ca)
@@ -269,7 +270,7 @@ class Stack:
             certificate=certificate,
         )
         Backups("backup", args, self.opts)
-        source = Workload(name=backups.NAME, scope=scope, port=rag_app.PORT)
+        source = Workload(name=backups.NAME, scope=scope, port=rag_inputs.PORT)
         return [Edge(source=source, target=app, port=app.port)]
 
     def _autoscale(self, servers: dict[str, Workload]) -> list[Edge]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.components import rag_app
+from infra.components import rag_inputs
 from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted, secret_volume
 from infra.components.scope import Scope
 from infra.components.volume import data_volume
@@ -76,7 +76,7 @@ class Backups(pulumi.ComponentResource):
                     image_pull_policy="IfNotPresent",
                     command=["python3", "-m", "app.backup.keeping"],
                     args=[
-                        f"{scheme}://rag.{scope.name}.svc:{rag_app.PORT}",
+                        f"{scheme}://rag.{scope.name}.svc:{rag_inputs.PORT}",
                         *("--key-file", f"{KEYS}/key"),
                         *("--folder", FOLDER),
                         *("--keep", str(args.settings.keep)),

@@ -208,11 +208,11 @@ def _plain(text: str) -> Iterator[tuple[str, str]]:
         folded = unicodedata.normalize("NFKC", text).casefold()
         if _OTHER.search(folded) and _MIXED.search(folded):
             folded = folded.translate(_ALIKE)
-    fired: set[int] = set()
+    fired: set[str] = set()
     for index in _STEMS.maybe_in(folded):
         rule, stem = _RULES[index]
-        if id(rule) not in fired and (place := rule.found(folded, stem)):
-            fired.add(id(rule))
+        if rule.kind not in fired and (place := rule.found(folded, stem)):
+            fired.add(rule.kind)
             yield rule.kind, place
 
 
