@@ -11,7 +11,7 @@ from infra.labels import labels
 ASKING, BACKGROUND = 1000, -5
 WHY = {
     "asking": "What a question goes through: app, models, vector store.",
-    "background": "Downloads of model files and backups; they wait, and take no pod's place.",
+    "background": "Model downloads, bulk loads and backups; they wait, and take no pod's place.",
 }
 
 
