@@ -69,6 +69,7 @@ class Readiness:
                     response = await self._client.get(
                         backend.url + path, headers=backend.headers, timeout=PROBE_SECONDS
                     )
+                    self._refused.pop(backend.name, None)
                     if response.status_code != 404:
                         return _reason(response.status_code) or await self._wrong(backend)
                 return "answers 404 to every known probe"
