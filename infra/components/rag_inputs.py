@@ -62,6 +62,9 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         result["RAG_CA_FILE"] = f"{FOLDER}/{FILE}"
     if args.settings.site is not None:
         result["RAG_SITE_DIR"] = SITE
+    if args.settings.ocr_languages is not None:
+        result["RAG_OCR"] = "tesseract"
+        result["RAG_OCR_LANGUAGES"] = args.settings.ocr_languages
     if args.certificate is not None:
         result["RAG_TLS_CERTIFICATE_FILE"] = f"{TLS}/tls.crt"
         result["RAG_TLS_KEY_FILE"] = f"{TLS}/tls.key"

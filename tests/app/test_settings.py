@@ -7,6 +7,7 @@ from pathlib import Path
 import certifi
 import pytest
 
+from app.service import ocr_of
 from app.settings import SettingsProblem, load_settings, trust_authorities
 from tests.fakes.authority import Authority
 
@@ -168,3 +169,15 @@ def test_a_file_without_authorities_is_told(
 
     with pytest.raises(SettingsProblem, match=r"RAG_CA_FILE is '.*ca.pem', which has no certif"):
         trust_authorities(load_settings())
+
+
+def test_a_tesseract_that_is_asked_for_and_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, RAG_OCR="tesseract", PATH=str(tmp_path))
+
+    with pytest.raises(SettingsProblem, match=r"RAG_OCR is 'tesseract', and there is none on PATH"):
+        ocr_of(load_settings())
+
+    put(monkeypatch, RAG_OCR="auto", PATH=str(tmp_path))
+    assert ocr_of(load_settings()) is None
