@@ -21,6 +21,7 @@ class Scaled:
 
     scope: Scope
     servers: Mapping[str, Workload]  # by role
+    made: Mapping[str, pulumi.Resource]  # what those are, by role
     scalings: Mapping[str, Scaling]
 
 
@@ -73,8 +74,10 @@ def by_keda(scaled: Scaled, ground: Ground) -> list[Edge]:
             # KEDA takes the namespace from between the first two dots, and a port may not be in it
             url=f"http://{role}.{scaled.scope.name}.svc:{server.port}/v1/metrics",
             scaling=scaling,
+            # KEDA does not watch for what it is to scale: where there is none yet, it asks again
+            # after ever longer pauses, and a first download takes longer than the longest of them
             opts=pulumi.ResourceOptions.merge(
-                ground.opts, pulumi.ResourceOptions(depends_on=before)
+                ground.opts, pulumi.ResourceOptions(depends_on=[*before, scaled.made[role]])
             ),
         )
         edges.append(Edge(source=keda, target=server, port=server.port))

@@ -36,6 +36,7 @@ from infra.ground import Given, Ground
 from infra.lock import Lock
 from infra.machine import Machine, load_machine
 from infra.models import build_models
+from infra.models.endpoint import ModelEndpoint
 from infra.nim_ground import NimGround
 from infra.planned import Planner, heed
 from infra.reach import allow_list
@@ -205,7 +206,7 @@ class Stack:
         if self.settings.qdrant.nodes > 1:
             node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
             table.append(Edge(source=node, target=node, port=node.port))
-        table += self._autoscale(servers)
+        table += self._autoscale(servers, models)
         NetworkPolicies("network", scopes, table, self.opts)
         if self.settings.policy.admission != "off":
             AdmissionPolicies("admission", scopes, self.settings.policy.admission, self.opts)
@@ -279,10 +280,13 @@ class Stack:
         source = Workload(name=backups.NAME, scope=scope, port=rag_inputs.PORT)
         return [Edge(source=source, target=app, port=app.port)]
 
-    def _autoscale(self, servers: dict[str, Workload]) -> list[Edge]:
+    def _autoscale(
+        self, servers: dict[str, Workload], models: dict[str, ModelEndpoint]
+    ) -> list[Edge]:
         if self.servers is None or not self.scalings:
             return []
-        scaled = Scaled(scope=self.servers, servers=servers, scalings=self.scalings)
+        made = {role: each.server for role, each in models.items() if each.server is not None}
+        scaled = Scaled(scope=self.servers, servers=servers, made=made, scalings=self.scalings)
         return autoscale(scaled, self.ground)
 
     def _model_scope(self) -> Scope:

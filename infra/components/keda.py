@@ -123,6 +123,8 @@ def scaled_object_spec(role: str, url: str, scaling: Scaling) -> dict[str, Any]:
         "maxReplicaCount": scaling.max,
         "pollingInterval": POLL_SECONDS,
         "cooldownPeriod": IDLE_SECONDS,
+        # else a stack that is brought up after hours has no server before it is looked at
+        "initialCooldownPeriod": IDLE_SECONDS,
         "advanced": {
             "horizontalPodAutoscalerConfig": {"name": role, "behavior": scaling.behaviour()}
         },

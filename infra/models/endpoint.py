@@ -14,4 +14,5 @@ class ModelEndpoint:
     model: str | None = None  # None: the service has one, and is not told which
     dimension: int | None = None  # embedding only
     api_key: pulumi.Output[str] | None = None
+    server: pulumi.Resource | None = None  # that serves it in the cluster
     hosted: bool = False  # outside of the cluster: the app needs a way out

@@ -43,6 +43,7 @@ def local_model(
     return ModelEndpoint(
         role=role,
         url=server.url,
+        server=server,
         model=MODELS[role],
         dimension=DIMENSION if role == "embedding" else None,
     )

@@ -106,6 +106,7 @@ def nim_model(
     return ModelEndpoint(
         role=role,
         url=server.url,
+        server=server,
         model=model,
         dimension=(dimension or DIMENSION) if role == "embedding" else None,
     )

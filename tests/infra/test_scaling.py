@@ -53,6 +53,7 @@ def test_keda_scales_a_role_by_its_queue_its_cache_and_the_clock(prod: Deploymen
         "desiredReplicas": "2",
     }
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 4)
+    assert spec["cooldownPeriod"] == spec["initialCooldownPeriod"] == 300
     behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behaviour["scaleDown"] == {
         "stabilizationWindowSeconds": 600,

@@ -99,14 +99,19 @@ def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> Non
     _in_order(gone, "Deployment llm-deployment", "Release gpu-operator-release")
 
 
-def test_keda_is_there_before_what_it_scales_and_goes_after_it(scaled: Driver) -> None:
+def test_keda_and_a_server_are_there_before_it_is_scaled_and_go_after_that(
+    scaled: Driver,
+) -> None:
     scaled.up()
     made = [name for method, name in scaled.calls() if method == "create"]
-    _in_order(made, "Release keda-release", "ScaledObject llm-scaling")
-    _in_order(made, "Release keda-release", "ScaledObject ranking-scaling")
+    for role in ("llm", "ranking"):
+        _in_order(made, "Release keda-release", f"ScaledObject {role}-scaling")
+        # KEDA does not watch for a Deployment that is not there yet
+        _in_order(made, f"Deployment {role}-deployment", f"ScaledObject {role}-scaling")
 
     scaled.destroy()
     gone = [name for method, name in scaled.calls() if method == "delete"]
+    _in_order(gone, "ScaledObject llm-scaling", "Deployment llm-deployment")
     _in_order(gone, "ScaledObject llm-scaling", "Release keda-release", "Namespace keda-namespace")
     assert sorted(gone) == sorted(made)
 
