@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 export STACKYARD_CACHE ?= $(HOME)/.cache/stackyard
+# Python starts some thousand times here and loads large packages: it compiles each of them once
+unexport PYTHONDONTWRITEBYTECODE
 RUN := .venv/bin/python -m
 STACK ?= dev
 # what the tests start themselves knows nothing of the make that runs them

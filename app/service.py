@@ -85,7 +85,7 @@ def build(settings: Settings, *, helper: bool = False) -> Service:
             journal.holdings.look_again()
 
     index = ChunkIndex(settings, stores, settled)
-    ocr = _ocr(settings)
+    ocr = ocr_of(settings)
     work = Work(
         journal,
         shelf,
@@ -173,12 +173,19 @@ def _site(folder: Path | None) -> Site:
     return site
 
 
-def _ocr(settings: Settings) -> Ocr | None:
+def ocr_of(settings: Settings) -> Ocr | None:
     if settings.ocr == "off":
         return None
-    if settings.ocr_url is not None:
+    if settings.ocr != "tesseract" and settings.ocr_url is not None:
         return OcrService(settings.ocr_url, read_secret(settings.ocr_api_key_file))
     tesseract = find_tesseract(settings.ocr_languages)
+    if tesseract is None and settings.ocr == "tesseract":
+        message = (
+            "RAG_OCR is 'tesseract', and there is none on PATH\n"
+            "hint: apt-get install tesseract-ocr (of a stack: in the image that app.baseImage "
+            "names), or RAG_OCR=auto"
+        )
+        raise SettingsProblem(message)
     if tesseract is not None and (missing := tesseract.missing_languages()):
         message = (
             f"RAG_OCR_LANGUAGES is {settings.ocr_languages!r}, and tesseract has no"

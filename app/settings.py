@@ -110,7 +110,8 @@ class Settings(ProviderSettings, BaseSettings):
     max_unpacked_ratio: int = Field(default=200, gt=1)
     max_archive_files: int = Field(default=2000, gt=0)
     max_archive_depth: int = Field(default=3, gt=0)
-    ocr: Literal["auto", "off"] = "auto"
+    # tesseract: a machine without it is refused, not worked on
+    ocr: Literal["auto", "tesseract", "off"] = "auto"
     ocr_url: str | None = None
     ocr_api_key_file: Path | None = None
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")

@@ -73,6 +73,17 @@ def serve() -> None:
 
 @app.command()
 @explained
+def programs() -> None:
+    """Preview the eks and the existing example on doubles: CPU of the program; programs.json."""
+    from bench.programs import measure_program
+
+    found = measure_program("eks") | measure_program("existing")
+    show("programs", found)
+    print(f"written: {keep('programs', record(found))}")
+
+
+@app.command()
+@explained
 def page() -> None:
     """Write the last result into docs/concepts/performance.md."""
     from bench.page import write

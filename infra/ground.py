@@ -80,7 +80,9 @@ class Ground:
             self.images[recipe] = pulumi.Output.from_input(f"{place}@{known}")
             return self.images[recipe]
         opts = pulumi.ResourceOptions(depends_on=[*self.cluster.pushable, *self.copies])
-        image = Image(f"{recipe}-image", recipe, self.cluster.registry, self.catalog.python, opts)
+        own = self.settings.app.base_image if recipe == "app" else None
+        base = own or self.catalog.python
+        image = Image(f"{recipe}-image", recipe, self.cluster.registry, base, opts)
         self.images[recipe] = image.reference
         return image.reference
 

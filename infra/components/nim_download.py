@@ -18,9 +18,12 @@ core = k8s.core.v1
 SMALL = Resources(cpu="10m", memory="32Mi", memory_limit="128Mi", cpu_limit="200m")
 # not the server's: then a change of those would download anew
 DOWNLOADING = Resources(cpu="100m", memory="512Mi", memory_limit="16Gi", cpu_limit="4")
+# process 1 of a container heeds no SIGTERM that it does not catch, and would be waited for 30 s;
+# a shell catches it between two commands, and in `wait`
+LET_GO = "trap 'exit 0' TERM\n"
 # sh and du are all that it asks of the image
-PROGRESS = f"""before=$(du -sk {CACHE} | cut -f1)
-while sleep 10; do
+PROGRESS = f"""{LET_GO}before=$(du -sk {CACHE} | cut -f1)
+while sleep 10 & wait $!; do
   now=$(du -sk {CACHE} | cut -f1)
   rate=$(( (now - before) / 10 ))
   line="$((now / 1024)) MiB downloaded, $((rate / 1024)) MiB/s"
@@ -35,9 +38,9 @@ while sleep 10; do
   before=$now
 done
 """
-WAIT = f"""until ls -A {CACHE} | grep -qv '^lost+found$'; do
+WAIT = f"""{LET_GO}until ls -A {CACHE} | grep -qv '^lost+found$'; do
   echo "{CACHE} is empty: fill this volume with the model's files"
-  sleep 10
+  sleep 10 & wait $!
 done
 """
 

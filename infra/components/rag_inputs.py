@@ -65,6 +65,9 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         result["RAG_SITE_DIR"] = SITE
     if args.backup_keys is not None:
         result["RAG_BACKUP_KEYS_FILE"] = f"{KEYS}/{BACKUP_KEYS}"
+    if args.settings.ocr_languages is not None:
+        result["RAG_OCR"] = "tesseract"
+        result["RAG_OCR_LANGUAGES"] = args.settings.ocr_languages
     if args.certificate is not None:
         result["RAG_TLS_CERTIFICATE_FILE"] = f"{TLS}/tls.crt"
         result["RAG_TLS_KEY_FILE"] = f"{TLS}/tls.key"

@@ -86,7 +86,7 @@ def _install(group: str, target: Path, root: Path) -> None:
 def software(group: str, root: Path = ROOT) -> str:
     """Return the packages of a group with their hashes, as CycloneDX 1.5 in JSON.
 
-    Debian's packages of the base are not in it. The same lock gives the same text.
+    Debian's packages are added in the image, from its base. The same lock gives the same text.
     """
     listed = json.loads(
         run(

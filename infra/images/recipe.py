@@ -25,23 +25,26 @@ class Recipe:
     without: tuple[str, ...] = ()  # folders of site/ that nothing of ours needs
 
 
+DEBIAN = "infra/images/debian_packages.py"
 IMPORTER = tuple(f"infra/images/importer/{name}.py" for name in ("import_model", "registry"))
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe(
-            *("app", "app/Dockerfile", ("app", "pipelines"), "app"),
+            *("app", "app/Dockerfile", ("app", "pipelines", DEBIAN), "app"),
             # 32 MB of calendars and currencies; a crawler would tell a URL's language by them
             without=("babel/locale-data",),
         ),
         Recipe(
-            *("models", "local/models/Dockerfile", ("local/__init__.py", "local/models"), "models"),
+            *("models", "local/models/Dockerfile"),
+            *(("local/__init__.py", "local/models", DEBIAN), "models"),
             weights=True,
         ),
         Recipe(
-            "qdrant", "local/qdrant/Dockerfile", ("local/__init__.py", "local/qdrant"), "vectors"
+            *("qdrant", "local/qdrant/Dockerfile"),
+            *(("local/__init__.py", "local/qdrant", DEBIAN), "vectors"),
         ),
-        Recipe("importer", "infra/images/importer/Dockerfile", IMPORTER, None),
+        Recipe("importer", "infra/images/importer/Dockerfile", (*IMPORTER, DEBIAN), None),
     )
 }
 

@@ -222,7 +222,19 @@ def _hosted(
 
 
 def _beside_the_roles(settings: Settings) -> Iterable[str]:
-    models = settings.models
+    models, app = settings.models, settings.app
+    if app.ocr_languages is not None and app.base_image is None:
+        yield (
+            f"{PROJECT}:app.ocrLanguages: is '{app.ocr_languages}', and the app's image has no "
+            "tesseract unless app.baseImage brings it\n"
+            f"{hint('app.baseImage', 'registry.example/python-with-tesseract:1')}"
+        )
+    if app.ocr_languages is not None and models.ocr is not None:
+        yield (
+            f"{PROJECT}:app.ocrLanguages: is '{app.ocr_languages}', and models.ocr names a "
+            "service; one of them reads scanned pages\nhint: pulumi config rm --path "
+            f"'{PROJECT}:app.ocrLanguages', or '{PROJECT}:models.ocr'"
+        )
     for name, given in (("nextEmbedding", models.next_embedding), ("ocr", models.ocr)):
         if given is not None and not given.url.rstrip("/").endswith("/v1"):
             where = f"models.{name}.url"

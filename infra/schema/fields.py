@@ -11,6 +11,10 @@ WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 RegistryPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")]
 Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]
+ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+$")]
+OcrLanguages = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")
+]
 Engine = Literal["fast", "stock"]
 Admission = Literal["off", "warn", "deny"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from infra.schema.fields import CpuQuantity, Frozen, Quantity, WebAddress
+from infra.schema.fields import CpuQuantity, Frozen, ImageReference, Quantity, WebAddress
 from infra.schema.scaling import Hours, RoleScaling
 
 NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
@@ -14,7 +14,6 @@ OPERATOR_VERSION = "v26.7.0"  # of the chart whose values and images are known h
 NIM_OPERATOR_VERSION = "3.1.2"  # of the chart and of the resources that are written for it
 ROLES = ("llm", "embedding", "ranking")
 ModelKind = Literal["local", "hosted", "nim"]
-ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+$")]
 Profile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")]
 
 

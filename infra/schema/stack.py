@@ -14,6 +14,8 @@ from infra.schema.fields import (
     Exposure,
     Frozen,
     HostName,
+    ImageReference,
+    OcrLanguages,
     Quantity,
     Region,
     RegistryPath,
@@ -105,6 +107,16 @@ class AppSettings(Frozen):
         min_length=1,
         description="folder beside the stack's file with prompts, converters and pipelines of "
         "your own",
+    )
+    base_image: ImageReference | None = Field(
+        default=None,
+        description="what the app's image is built on: any Debian 12 with Python 3.11, for example "
+        "one with tesseract-ocr; by digest where its tag may move. Unset: the catalog's",
+    )
+    ocr_languages: OcrLanguages | None = Field(
+        default=None,
+        description="scanned pages are read by the tesseract of `baseImage`, in these languages, "
+        "such as `eng+deu`. Unset: they are told, or `models.ocr` reads them",
     )
     engine: Engine = Field(
         default="fast",

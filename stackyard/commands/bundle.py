@@ -45,6 +45,7 @@ from stackyard.commands.bundle_options import (
     sources_of,
     stack_of,
 )
+from stackyard.commands.bundle_sign import sign
 from stackyard.commands.bundle_site import load, verify
 from stackyard.commands.options import AsJson, StackName
 from stackyard.errors import Trouble
@@ -253,4 +254,5 @@ VERBS: dict[str, Callable[..., None]] = {
     "load": load,
     "verify": verify,
     "key": key,
+    "sign": sign,
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.service import ocr_of
 from app.settings import SettingsProblem, load_settings
 
 GOOD = {
@@ -139,3 +140,15 @@ def test_a_sign_in_that_cannot_work_is_explained(
         load_settings()
 
     assert said in str(refused.value)
+
+
+def test_a_tesseract_that_is_asked_for_and_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, RAG_OCR="tesseract", PATH=str(tmp_path))
+
+    with pytest.raises(SettingsProblem, match=r"RAG_OCR is 'tesseract', and there is none on PATH"):
+        ocr_of(load_settings())
+
+    put(monkeypatch, RAG_OCR="auto", PATH=str(tmp_path))
+    assert ocr_of(load_settings()) is None

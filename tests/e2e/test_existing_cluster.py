@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.team import Team, make_team
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

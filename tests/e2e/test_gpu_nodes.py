@@ -15,7 +15,7 @@ from infra.components.download_causes import cause_in
 from tests.e2e.team import Team, image_of, make_team
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.e2e
 
 KEY = "the-key-of-this-test"
 STORE = "model-store"

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.asking import asking
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.e2e
 
 QUESTIONS: list[dict[str, Any]] = [
     asked

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.team import Team, make_team
 from tests.e2e.yard import ROOT, Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 NAME = "tenant"
 CONTEXT = f"kind-stackyard-{NAME}"  # the stand-in provider takes no other

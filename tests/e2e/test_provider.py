@@ -16,7 +16,7 @@ from tests.e2e.yard import Yard
 from tools.standin.install import plugin_directory
 
 TOKEN = "the-token-of-this-test"
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first one waits for the cluster
+pytestmark = pytest.mark.e2e
 
 PROGRAM = """
 import pulumi

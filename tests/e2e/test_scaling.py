@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.test_journey import ready, upload
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 SCALING = {"max": "2", "waiting": "2", "downMinutes": "0"}
 ASKING = 8  # at once: two are answered, six wait, and two may wait for a server

@@ -26,7 +26,7 @@ from tests.e2e.yard import ROOT, Yard
 from tools.paths import cache_dir
 from tools.sealed.docker import namespace_name
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.e2e
 
 STACK = "sealed"
 NODE_FILES = "/etc/containerd/certs.d"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.e2e
 
 
 def test_down_with_its_data_leaves_nothing(yard: Yard) -> None:

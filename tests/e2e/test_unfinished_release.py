@@ -12,7 +12,7 @@ import yaml
 from infra.components.unfinished_release import clear, records
 from tests.e2e.yard import Yard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 NAME = "cut-off"
 CHART = {

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,20 @@ def test_the_wait_for_files_ends_with_the_first_file(tmp_path: Path) -> None:
         process.communicate(timeout=30)
 
     assert "is empty: fill this volume" in told
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("script", [PROGRESS, WAIT], ids=["progress", "wait"])
+def test_a_script_that_is_process_1_ends_when_it_is_told_to(script: str, tmp_path: Path) -> None:
+    script = script.replace("/opt/nim/.cache", str(tmp_path))
+    with subprocess.Popen(["/bin/sh", "-c", "echo; " + script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.2)
+        process.terminate()
+        process.wait(timeout=5)  # not the ten seconds of a sleep
+
+    # by its own will: the kernel keeps a signal that is not caught from process 1
     assert process.returncode == 0
 
 

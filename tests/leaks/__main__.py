@@ -1,12 +1,12 @@
 """`python -m tests.leaks [CASES]`: the long run; writes bench/results/leaks.json."""
 
 import json
-import platform
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bench.results import circumstances
 from tests.leaks.world import COLLECTIONS, DOCUMENTS, Counts, explored
 from tests.local.qdrant.serving import Serving
 
@@ -30,7 +30,7 @@ def main(cases: int) -> int:
         finally:
             serving.stop()
     result = {
-        "command": f"python -m tests.leaks {cases}",
+        **circumstances(f"python -m tests.leaks {cases}"),
         "cases": total.cases,
         "documents_given": total.found,
         "out_of_scope": total.refused,
@@ -40,7 +40,6 @@ def main(cases: int) -> int:
         "world": {"documents": DOCUMENTS, "collections": len(COLLECTIONS), "asks": ASKS},
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "python": platform.python_version(),
         "store": "Qdrant Edge, the engine behind the REST of local/qdrant",
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
