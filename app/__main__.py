@@ -5,7 +5,13 @@ import sys
 
 from app import log
 from app.memory import load_store_client
-from app.settings import Settings, SettingsProblem, load_settings, prepare_frameworks
+from app.settings import (
+    Settings,
+    SettingsProblem,
+    load_settings,
+    prepare_frameworks,
+    trust_authorities,
+)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -31,6 +37,7 @@ def main() -> int:
     log.configure()
     try:
         settings = load_settings()
+        trust_authorities(settings)
         opened = listen(settings)
         load_store_client()
         # Imported late: Haystack and Hayhooks read the environment while they are imported.

@@ -43,7 +43,7 @@ def to_problem(error: Exception) -> Problem:
 def _of_stage(error: StageError) -> Problem:
     if error.kind == "timeout":
         name, status, title = "backend-timeout", 504, "A back end did not answer in time"
-    elif error.kind in ("unreachable", "resting") or error.status in OVERLOADED:
+    elif error.kind in ("unreachable", "certificate", "resting") or error.status in OVERLOADED:
         name, status, title = "backend-unavailable", 503, "A back end is not available"
     else:
         name, status, title = "backend-error", 502, "A back end gave an answer that cannot be used"

@@ -17,7 +17,7 @@ import httpx
 
 from app.secrets import read_secret
 from app.settings import Settings
-from pipelines.errors import Failure, Stage, StageError
+from pipelines.errors import Failure, Stage, StageError, failure_of
 
 SECONDS = 5.0
 STAGE: Stage = "retrieval"
@@ -184,8 +184,7 @@ class Generations:
             ) as client:
                 response = client.request(method, f"{self._url}{path}", json=body)
         except httpx.HTTPError as error:
-            slow = isinstance(error, httpx.TimeoutException)
-            raise StageError(STAGE, Failure("timeout" if slow else "unreachable")) from error
+            raise StageError(STAGE, failure_of(error) or Failure("unreachable")) from error
         if response.status_code == 404:
             raise LookupError(path)
         if response.is_error:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import httpx
 
 from app.served import Confirm
+from pipelines.certificates import refusal
 
 log = logging.getLogger("app.readiness")
 PROBE_SECONDS = 2.0
 CONFIRM_SECONDS = 1.0
 KEPT_SECONDS = 2.0
+TRUSTED = "RAG_CA_FILE has the authorities that are trusted besides the public ones"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Readiness:
         self._until = 0.0
         self._missing: list[dict[str, str]] = []
         self._confirmed: set[str] = set()
+        self._refused: dict[str, str] = {}
         self.leaving = False
 
     async def missing(self) -> list[dict[str, str]]:
@@ -66,13 +69,24 @@ class Readiness:
                     response = await self._client.get(
                         backend.url + path, headers=backend.headers, timeout=PROBE_SECONDS
                     )
+                    self._refused.pop(backend.name, None)
                     if response.status_code != 404:
                         return _reason(response.status_code) or await self._wrong(backend)
                 return "answers 404 to every known probe"
         except (TimeoutError, httpx.TimeoutException):
             return f"did not answer within {PROBE_SECONDS:g} s"
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            return self._away(backend, refusal(error))
+
+    def _away(self, backend: Backend, why: str | None) -> str:
+        if why is None:
             return "cannot be reached"
+        if self._refused.get(backend.name) != why:  # once, not at every look
+            host = httpx.URL(backend.url).netloc.decode()
+            told = {"backend": backend.name, "host": host, "why": why, "hint": TRUSTED}
+            log.error("a certificate is refused", extra=told)
+            self._refused[backend.name] = why
+        return f"shows a certificate that {why}"
 
     async def _wrong(self, backend: Backend) -> str | None:
         """Return what is wrong with a back end that answers; one too slow to ask is asked later."""

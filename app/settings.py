@@ -10,6 +10,7 @@ from limits import parse
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.authorities import bundle
 from app.backup.sealing import keys_in
 from app.provider_settings import ProviderSettings
 
@@ -74,6 +75,8 @@ class Settings(ProviderSettings, BaseSettings):
     ranking_url: str
     ranking_model: str = Field(min_length=1)
     ranking_api_key_file: Path | None = None
+    # authorities that vouch for what is called, besides the public ones
+    ca_file: Path | None = None
 
     api_keys_file: Path | None = None
     # the first seals backups, all open them. Unset: backups are plain
@@ -159,6 +162,7 @@ class Settings(ProviderSettings, BaseSettings):
         "next_embedding_api_key_file",
         "ranking_api_key_file",
         "ocr_api_key_file",
+        "ca_file",
         "api_keys_file",
         "backup_keys_file",
         "tls_certificate_file",
@@ -268,6 +272,24 @@ def load_settings() -> Settings:
 def prepare_frameworks() -> None:
     """Set what Haystack and Hayhooks read at import; call it before importing either."""
     os.environ.update(FRAMEWORK_ENVIRONMENT)
+
+
+def trust_authorities(settings: Settings) -> None:
+    """Let every client of this process trust RAG_CA_FILE's authorities besides the public ones.
+
+    OpenSSL and httpx look into the file that the first variable names, requests into the second's.
+    """
+    if settings.ca_file is None:
+        return
+    try:
+        trusted = str(bundle(settings.ca_file))
+    except ValueError:
+        message = (
+            f"RAG_CA_FILE is {str(settings.ca_file)!r}, which has no certificate in PEM form"
+            "\nhint: give it one or more, each from -----BEGIN CERTIFICATE----- to its end"
+        )
+        raise SettingsProblem(message) from None
+    os.environ.update(SSL_CERT_FILE=trusted, REQUESTS_CA_BUNDLE=trusted)
 
 
 def _is_unknown(name: str) -> bool:

@@ -12,7 +12,13 @@ import sys
 
 from app import log
 from app.memory import load_store_client
-from app.settings import Settings, SettingsProblem, load_settings, prepare_frameworks
+from app.settings import (
+    Settings,
+    SettingsProblem,
+    load_settings,
+    prepare_frameworks,
+    trust_authorities,
+)
 
 logger = logging.getLogger("app.worker")
 LOOK_SECONDS = 1.0
@@ -30,6 +36,7 @@ def main() -> int:
     log.configure()
     try:
         settings = load_settings()
+        trust_authorities(settings)
         load_store_client()
         asyncio.run(work(settings, idle))
     except SettingsProblem as problem:

@@ -9,6 +9,7 @@ from infra.catalog import Catalog
 from infra.clusters.cluster import Cluster
 from infra.components.image import Image
 from infra.components.image_copy import ImageCopy
+from infra.components.inside_tls import InsideTls
 from infra.components.namespaces import LEVEL, StackNamespace
 from infra.components.outward import proxy_environment
 from infra.components.priorities import Priorities, PriorityClasses
@@ -20,6 +21,7 @@ from infra.lock import OWN, Lock
 from infra.registry import parse
 from infra.schema import Settings
 from infra.schema.policy_choices import has_priorities, has_quota, preempts
+from infra.schema.tls_choices import tls_hosts
 from infra.settings import Secrets
 
 
@@ -42,17 +44,23 @@ class Ground:
         self.catalog, self.cluster = catalog, cluster
         self.opts = pulumi.ResourceOptions(providers=[cluster.provider])
         self.images: dict[str, pulumi.Output[str]] = {}
+        self.inside = self._inside()
         self.copies = self._copies()
         self.priorities = self._priorities()
 
-    def namespace(self, name: str, asked: Sequence[Asked], enforce: str = LEVEL) -> Scope:
-        """Make or find a namespace of the stack; `asked` are the pods that are to be in it."""
+    def namespace(
+        self, name: str, asked: Sequence[Asked], enforce: str = LEVEL, *, calls: bool = False
+    ) -> Scope:
+        """Make or find a namespace of the stack; `asked` are the pods that are to be in it.
+
+        `calls`: they call the services inside, and so trust who signs for those.
+        """
         return StackNamespace(
             name,
             stack=pulumi.get_stack(),
             storage_class=self.cluster.storage_class,
             credentials=self.credentials(),
-            ca=self.given.ca,
+            ca=self._trusted() if calls else self.given.ca,
             proxy=proxy_environment(self.settings),
             make=self.cluster.make_namespaces,
             enforce=enforce,
@@ -91,6 +99,25 @@ class Ground:
         given = self.settings.cluster
         config = self.cluster.kubeconfig or str(given.kubeconfig_path)
         return KubeAccess(kubeconfig=config, context=given.context)
+
+    def _inside(self) -> InsideTls | None:
+        """Make the certificates of services inside of the cluster; None where they have none."""
+        hosts = tls_hosts(self.settings, pulumi.get_stack())
+        if not hosts:
+            return None
+        return InsideTls(
+            "inside",
+            stack=pulumi.get_stack(),
+            hosts=hosts,
+            calling=["qdrant"] if self.settings.qdrant.nodes > 1 else [],
+        )
+
+    def _trusted(self) -> pulumi.Input[str] | None:
+        """Return the authorities that pods are to trust: the site's, and those of the stack."""
+        site, inside = self.given.ca, self.inside
+        if inside is None or site is None:
+            return site if inside is None else inside.ca
+        return pulumi.Output.concat(site, "\n", inside.ca)
 
     def _priorities(self) -> Priorities | None:
         if not has_priorities(self.settings):

@@ -44,6 +44,7 @@ from infra.schema import Settings
 from infra.schema.edge_choices import app_scheme, behind_proxy, certificate_hosts, public_hosts
 from infra.schema.gpu_choices import nim_operator_mode
 from infra.schema.scaling_choices import keda_mode, store_copies, store_shards
+from infra.schema.tls_choices import plain_roles
 from infra.settings import load_file, load_lock, load_secrets, load_settings
 
 
@@ -103,13 +104,17 @@ class Stack:
         self.scalings = scalings(self.settings, nim_images(self.settings))
 
     def deploy(self) -> None:
-        scope = self.ground.namespace("rag", demand.of_app(self.settings))
+        scope = self.ground.namespace("rag", demand.of_app(self.settings), calls=True)
+        inside = self.ground.inside.certificates if self.ground.inside else {}
+        for role, why in plain_roles(self.settings).items():
+            pulumi.log.warn(f"{role} is reached in plain HTTP in spite of network.tls: {why}")
         models = build_models(
             self.settings.models,
             self.secrets,
             self._model_place,
             lambda: self.nims.place(self._model_scope()),
             self.scalings,
+            inside,
             self.opts,
         )
         store = Qdrant(
@@ -121,6 +126,7 @@ class Stack:
                 storage=self.settings.qdrant.storage,
                 nodes=self.settings.qdrant.nodes,
                 version=self.catalog.qdrant_version,
+                certificate=inside.get("qdrant"),
             ),
             self.opts,
         )

@@ -12,9 +12,12 @@ import httpx
 import requests
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from pipelines.certificates import refusal
+
 Stage = Literal["embedding", "retrieval", "ranking", "generation"]
 # "resting": not called at all, since its last calls failed one after the other.
-Kind = Literal["unreachable", "timeout", "status", "answer", "resting"]
+# "certificate": it cannot prove who it is.
+Kind = Literal["unreachable", "certificate", "timeout", "status", "answer", "resting"]
 
 # Who serves a stage, under the name that /readyz uses.
 ENDPOINTS: dict[Stage, str] = {
@@ -39,18 +42,22 @@ RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 
 @dataclass(frozen=True)
 class Failure:
-    """What a client library's exception means; `retry_after` is in seconds, where it is known."""
+    """What a client library's exception means; `retry_after` is in seconds, where it is known.
+
+    `why`: what is wrong with a certificate.
+    """
 
     kind: Kind
     status: int | None = None
     retry_after: float | None = None
+    why: str | None = None
 
     @property
     def retryable(self) -> bool:
         """Say whether the same request may succeed later."""
         if self.kind == "status":
             return self.status in RETRYABLE_STATUSES
-        return self.kind in ("unreachable", "timeout", "resting")
+        return self.kind in ("unreachable", "certificate", "timeout", "resting")
 
 
 class StageError(Exception):
@@ -70,6 +77,8 @@ def _said(failure: Failure) -> str:
         meaning = MEANINGS.get(failure.status or 0)
         status = f"status {failure.status}"
         return f"{meaning} ({status})" if meaning else f"answered with {status}"
+    if failure.kind == "certificate":
+        return f"shows a certificate that {failure.why}"
     return {
         "unreachable": "cannot be reached",
         "timeout": "did not answer in time",
@@ -80,6 +89,8 @@ def _said(failure: Failure) -> str:
 
 def failure_of(error: BaseException) -> Failure | None:
     """Return what the error or one of its causes says about the service; None where it is ours."""
+    if (why := refusal(error)) is not None:
+        return Failure("certificate", why=why)
     for cause in _chain(error):
         if isinstance(cause, (UnexpectedResponse, *_of_openai("APIStatusError"))):
             return Failure("status", getattr(cause, "status_code", None))

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import httpx
 
+from pipelines.certificates import refusal
 from pipelines.reading.page import Page, Reading, UnreadableDocument, clean
 
 SECONDS = 120.0
@@ -97,7 +98,9 @@ class OcrService:
             msg = f"the OCR service answered with status {error.response.status_code}"
             raise OcrUnavailable(msg) from error
         except httpx.HTTPError as error:
-            msg = "the OCR service cannot be reached"
+            why = refusal(error)
+            wrong = f"shows a certificate that {why}" if why else "cannot be reached"
+            msg = f"the OCR service {wrong}"
             raise OcrUnavailable(msg) from error
         except (KeyError, IndexError, TypeError, ValueError) as error:
             msg = "the OCR service answered with something that is not understood"

@@ -21,6 +21,7 @@ Props = dict[str, Any]  # what the engine passes: plain values by name
 AUTHORITY_DAYS, DAYS, RENEW_DAYS = 3650, 397, 60  # browsers take no more than 398
 DAY = 86400
 SECRETS = ("key", "authorityKey")
+GIVEN = ("name", "hosts", "calls")
 
 
 class GeneratedCertificateProvider(ResourceProvider):
@@ -30,7 +31,7 @@ class GeneratedCertificateProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         renew = time.time() > float(_olds.get("renewAfter", 0))
-        return DiffResult(renew or any(_olds.get(k) != _news.get(k) for k in ("name", "hosts")))
+        return DiffResult(renew or any(_olds.get(k) != _news.get(k) for k in GIVEN))
 
     def create(self, props: Props) -> CreateResult:
         return CreateResult(str(props["name"]), issued(props, *new_authority(str(props["name"]))))
@@ -44,7 +45,10 @@ class GeneratedCertificateProvider(ResourceProvider):
 
 
 class GeneratedCertificate(Resource, module="stackyard", name="GeneratedCertificate"):
-    """One certificate; `ca` is what callers trust, `key` is secret. All are PEM."""
+    """One certificate; `ca` is what callers trust, `key` is secret. All are PEM.
+
+    `calls`: its holder calls its like, and is known to them by it.
+    """
 
     ca: pulumi.Output[str]
     certificate: pulumi.Output[str]
@@ -56,13 +60,20 @@ class GeneratedCertificate(Resource, module="stackyard", name="GeneratedCertific
         name: str,
         hosts: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        calls: bool = False,
     ) -> None:
         own = pulumi.ResourceOptions(additional_secret_outputs=list(SECRETS))
         computed = ("ca", "certificate", "key", "authorityKey", "renewAfter")
         super().__init__(
             GeneratedCertificateProvider(),
             resource,
-            {"name": name, "hosts": list(hosts), **dict.fromkeys(computed)},
+            {
+                "name": name,
+                "hosts": list(hosts),
+                **({"calls": True} if calls else {}),
+                **dict.fromkeys(computed),
+            },
             pulumi.ResourceOptions.merge(own, opts),
         )
 
@@ -88,10 +99,13 @@ def issued(props: Props, authority: str, authority_key: str) -> Props:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(props["name"])[:64])])
     made = _begun(subject, signer.subject, key.public_key(), DAYS)
+    uses = [ExtendedKeyUsageOID.SERVER_AUTH]
+    if props.get("calls"):
+        uses.append(ExtendedKeyUsageOID.CLIENT_AUTH)
     for extension, critical in (
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_usage(signs=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (x509.ExtendedKeyUsage(uses), False),
         (x509.SubjectAlternativeName([_named(str(each)) for each in props["hosts"]]), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), False),
     ):

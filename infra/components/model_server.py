@@ -1,11 +1,13 @@
 """One model role on CPU: the NIM contract, served by local/models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.availability import budget, spread
+from infra.components.generated_certificate import GeneratedCertificate
+from infra.components.inside_tls import CERTIFICATE, KEY, shown
 from infra.components.pod import Probes, Resources, container, pod_spec
 from infra.components.scaling import Scaling
 from infra.components.scope import SKIP_AWAIT, Scope
@@ -13,6 +15,13 @@ from infra.labels import labels, selector
 
 PORT = 8000
 PROBES = Probes(live="/v1/health/live", ready="/v1/health/ready", startup_seconds=240)
+OVER_TLS = replace(PROBES, scheme="HTTPS")  # kubelet does not look at the certificate
+# of NIM for LLMs, 1.x and 2.x, and of the server on CPU
+NIM_TLS = {
+    "NIM_SSL_MODE": "TLS",
+    "NIM_SSL_CERTS_PATH": CERTIFICATE,
+    "NIM_SSL_KEY_PATH": KEY,
+}
 GRACE_SECONDS = 30  # it finishes its answers for 25
 LEAVE_SECONDS = 5  # until every node has heard that it is to go
 core = k8s.core.v1
@@ -24,6 +33,7 @@ class ModelServerArgs:
     image: pulumi.Input[str]
     resources: Resources
     scaling: Scaling | None = None
+    certificate: GeneratedCertificate | None = None  # where it speaks TLS
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -39,7 +49,9 @@ class ModelServer(pulumi.ComponentResource):
         scope, several = args.scope, args.scaling is not None and args.scaling.max > 1
         if several:
             budget(name, scope=scope, component="model", parent=self)
-        self.url = f"http://{name}.{scope.name}.svc:{PORT}/v1"
+        scheme = "http" if args.certificate is None else "https"
+        volumes, mounts = shown(name, "model", scope, args.certificate, self)
+        self.url = f"{scheme}://{name}.{scope.name}.svc:{PORT}/v1"
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(name, "model"),
@@ -78,13 +90,15 @@ class ModelServer(pulumi.ComponentResource):
                                 environment={
                                     "LOCAL_MODELS_ROLE": name,
                                     "LOCAL_MODELS_PORT": str(PORT),
+                                    **(NIM_TLS if volumes else {}),
                                 },
-                                probes=PROBES,
+                                probes=OVER_TLS if volumes else PROBES,
                                 resources=args.resources,
-                                mounts=[],
+                                mounts=mounts,
                                 leave_seconds=LEAVE_SECONDS if several else 0,
                             )
                         ],
+                        volumes=volumes,
                     ),
                 ),
             ),

@@ -31,7 +31,7 @@ class StackNamespace(pulumi.ComponentResource):
         stack: str,
         storage_class: pulumi.Input[str] | None,
         credentials: PullCredentials | None,
-        ca: str | None = None,
+        ca: pulumi.Input[str] | None = None,
         proxy: Mapping[str, str] = MappingProxyType({}),
         make: bool = True,
         enforce: str = LEVEL,

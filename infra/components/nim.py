@@ -9,8 +9,10 @@ import pulumi_kubernetes as k8s
 from infra.clusters.cluster import GpuPlace
 from infra.components.availability import budget, spread
 from infra.components.filling_job import CACHE, USER
+from infra.components.generated_certificate import GeneratedCertificate
+from infra.components.inside_tls import shown
 from infra.components.model_import import model_import
-from infra.components.model_server import one_at_a_time
+from infra.components.model_server import NIM_TLS, one_at_a_time
 from infra.components.nim_download import download, wait_for_files
 from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
 from infra.components.scaling import LEAVE_SECONDS, Scaling
@@ -48,6 +50,7 @@ class NimArgs:
     pull_secrets: Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None
     after: Sequence[pulumi.Resource]  # what makes GPUs usable
     scaling: Scaling | None
+    certificate: GeneratedCertificate | None = None  # where it speaks TLS
 
     @property
     def several(self) -> bool:
@@ -65,7 +68,9 @@ class Nim(pulumi.ComponentResource):
         super().__init__("stackyard:index:Nim", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         scope = args.scope
-        self.url = f"http://{name}.{scope.name}.svc:{PORT}/v1"
+        scheme = "http" if args.certificate is None else "https"
+        tls = shown(name, "model", scope, args.certificate, self)
+        self.url = f"{scheme}://{name}.{scope.name}.svc:{PORT}/v1"
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(name, "model"),
@@ -139,7 +144,7 @@ class Nim(pulumi.ComponentResource):
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
-                    spec=_pod(name, args, account.metadata.name, volume.metadata.name),
+                    spec=_pod(name, args, account.metadata.name, volume.metadata.name, *tls),
                 ),
             ),
             opts=pulumi.ResourceOptions(
@@ -157,7 +162,12 @@ def _by_hand(args: NimArgs) -> bool:
 
 
 def _pod(
-    name: str, args: NimArgs, account: pulumi.Input[str], claim: pulumi.Input[str]
+    name: str,
+    args: NimArgs,
+    account: pulumi.Input[str],
+    claim: pulumi.Input[str],
+    volumes: Sequence[k8s.core.v1.VolumeArgs],
+    mounts: Sequence[k8s.core.v1.VolumeMountArgs],
 ) -> k8s.core.v1.PodSpecArgs:
     return pod_spec(
         args.scope,
@@ -177,6 +187,7 @@ def _pod(
                     **args.environment,
                     **args.server_environment,
                     **args.scope.outward.environment,
+                    **(NIM_TLS if volumes else {}),
                 },
                 probes=Probes(
                     live=LIVE,
@@ -184,12 +195,14 @@ def _pod(
                     startup=READY,
                     startup_period=10,
                     startup_seconds=args.startup_minutes * 60,
+                    scheme="HTTPS" if volumes else None,
                 ),
                 resources=args.resources,
                 mounts=[
                     mount("cache", CACHE),
                     mount("shared-memory", SHARED_MEMORY),
                     *args.scope.outward.mounts,
+                    *mounts,
                 ],
                 writable_root=True,  # nothing shows that a NIM starts without
                 leave_seconds=LEAVE_SECONDS if args.several else 0,
@@ -198,6 +211,7 @@ def _pod(
         volumes=[
             claim_volume("cache", claim),
             *args.scope.outward.volumes,
+            *volumes,
             core.VolumeArgs(
                 name="shared-memory",
                 empty_dir=core.EmptyDirVolumeSourceArgs(

@@ -41,7 +41,11 @@ class Outward:
 
 
 def ca_map(
-    name: str, stack: str, namespace: pulumi.Input[str], text: str | None, parent: pulumi.Resource
+    name: str,
+    stack: str,
+    namespace: pulumi.Input[str],
+    text: pulumi.Input[str] | None,
+    parent: pulumi.Resource,
 ) -> pulumi.Output[str] | None:
     """Make the ConfigMap of the authorities and return its name; None where there are none.
 

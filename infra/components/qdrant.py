@@ -1,13 +1,17 @@
 """The vector store: Qdrant's image, or local/qdrant where no registry has it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.availability import budget, spread
+from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.generated_secret import GeneratedSecret
+from infra.components.inside_tls import CA, CERTIFICATE, KEY, shown
 from infra.components.pod import (
     NOBODY,
     Probes,
@@ -28,13 +32,22 @@ OFFICIAL_USER = 1000  # of the unprivileged image
 STORAGE, CONFIG, KEYS = "/qdrant/storage", "/qdrant/config/local.yaml", "/etc/qdrant"
 # The first node founds the cluster, the others join it; a node that comes back finds its place in
 # its storage. The image's own entry point, with what it knows no environment variable for.
-START = """me=http://$HOSTNAME.{service}:{port}
-first=http://{name}-0.{service}:{port}
+START = """me={scheme}://$HOSTNAME.{service}:{port}
+first={scheme}://{name}-0.{service}:{port}
 [ "$me" = "$first" ] && exec ./entrypoint.sh --uri "$me"
 exec ./entrypoint.sh --bootstrap "$first" --uri "$me"
 """
 RESOURCES = Resources(cpu="50m", memory="192Mi", memory_limit="2Gi")
 PROBES = Probes(live="/livez", ready="/readyz", startup_seconds=120)
+OVER_TLS = replace(PROBES, scheme="HTTPS")  # kubelet does not look at the certificate
+# https://qdrant.tech/documentation/operations/security/#tls
+OFFICIAL_TLS = {
+    "QDRANT__SERVICE__ENABLE_TLS": "true",
+    "QDRANT__TLS__CERT": CERTIFICATE,
+    "QDRANT__TLS__KEY": KEY,
+    "QDRANT__TLS__CA_CERT": CA,
+}
+EDGE_TLS = {"QDRANT_EDGE_TLS_CERT_FILE": CERTIFICATE, "QDRANT_EDGE_TLS_KEY_FILE": KEY}
 core = k8s.core.v1
 
 
@@ -46,6 +59,11 @@ class QdrantArgs:
     storage: str
     nodes: int = 1
     version: str | None = None  # where its image says one
+    certificate: GeneratedCertificate | None = None  # where it speaks TLS
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        return "http" if self.certificate is None else "https"
 
 
 class Qdrant(pulumi.ComponentResource):
@@ -64,7 +82,7 @@ class Qdrant(pulumi.ComponentResource):
         super().__init__("stackyard:index:Qdrant", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         scope = args.scope
-        self.url = f"http://{name}.{scope.name}.svc:{PORT}"
+        self.url = f"{args.scheme}://{name}.{scope.name}.svc:{PORT}"
         self.api_key = GeneratedSecret(f"{name}-key", "Qdrant's API key", child).value
         self.read_only_api_key = GeneratedSecret(
             f"{name}-read-key", "Qdrant's read-only API key", child
@@ -85,6 +103,7 @@ class Qdrant(pulumi.ComponentResource):
             },
             opts=child,
         )
+        volumes, mounts = shown(name, "vector-store", scope, args.certificate, self)
         claims = self._claims(name, args)
         account = core.ServiceAccount(
             f"{name}-account",
@@ -126,7 +145,7 @@ class Qdrant(pulumi.ComponentResource):
                         scope,
                         account=account.metadata.name,
                         user=OFFICIAL_USER if args.official else NOBODY,
-                        containers=[_container(name, args)],
+                        containers=[_container(name, args, mounts)],
                         grace_seconds=60 if several else 30,
                         spread=spread(name, scope, apart=True) if several else None,
                         volumes=[
@@ -137,6 +156,7 @@ class Qdrant(pulumi.ComponentResource):
                             ),
                             secret_volume("key", key.metadata.name),
                             *(_official_volumes() if args.official else []),
+                            *volumes,
                         ],
                     ),
                 ),
@@ -194,13 +214,17 @@ def _template(scope: Scope, storage: str) -> k8s.core.v1.PersistentVolumeClaimAr
     )
 
 
-def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
+def _container(
+    name: str, args: QdrantArgs, also: Sequence[k8s.core.v1.VolumeMountArgs]
+) -> k8s.core.v1.ContainerArgs:
+    secure = args.certificate is not None
     if args.official:
         environment = {
             "QDRANT__TELEMETRY_DISABLED": "true",
             # both would be written beside the program, where nothing may be written
             "QDRANT_INIT_FILE_PATH": "/qdrant/init/.qdrant-initialized",
             "QDRANT__STORAGE__SNAPSHOTS_PATH": "/qdrant/snapshots",
+            **(OFFICIAL_TLS if secure else {}),
         }
         file = core.VolumeMountArgs(
             name="key", mount_path=CONFIG, sub_path="local.yaml", read_only=True
@@ -212,13 +236,17 @@ def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
             "QDRANT_EDGE_PORT": str(PORT),
             "QDRANT_EDGE_API_KEY_FILE": f"{KEYS}/api-key",
             "QDRANT_EDGE_READ_ONLY_API_KEY_FILE": f"{KEYS}/read-only-api-key",
+            **(EDGE_TLS if secure else {}),
         }
         mounts = [mount("key", KEYS, read_only=True)]
     command = None
     if args.nodes > 1:
         environment["QDRANT__CLUSTER__ENABLED"] = "true"
         environment["QDRANT__CLUSTER__P2P__PORT"] = str(PEER_PORT)
-        script = START.format(service=peers_of(name), name=name, port=PEER_PORT)
+        if secure:
+            # nodes know each other by their certificates, both ways
+            environment["QDRANT__CLUSTER__P2P__ENABLE_TLS"] = "true"
+        script = START.format(scheme=args.scheme, service=peers_of(name), name=name, port=PEER_PORT)
         command = ["/bin/sh", "-c", script]
     return container(
         name,
@@ -226,9 +254,9 @@ def _container(name: str, args: QdrantArgs) -> k8s.core.v1.ContainerArgs:
         image=args.image,
         port=PORT,
         environment=environment,
-        probes=PROBES,
+        probes=OVER_TLS if secure else PROBES,
         resources=RESOURCES,
-        mounts=[mount("data", STORAGE), *mounts],
+        mounts=[mount("data", STORAGE), *mounts, *also],
     )
 
 

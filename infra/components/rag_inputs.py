@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.components.outward import FILE, FOLDER
 from infra.components.scope import Scope
 from infra.components.site import SITE
 from infra.models.endpoint import ModelEndpoint
@@ -61,6 +62,9 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_QDRANT_SHARDS": str(args.shards),
         "RAG_QDRANT_COPIES": str(args.copies),
     }
+    if args.scope.outward.ca is not None:
+        # besides the public ones, where SSL_CERT_FILE would be in their place
+        result["RAG_CA_FILE"] = f"{FOLDER}/{FILE}"
     if args.settings.site is not None:
         result["RAG_SITE_DIR"] = SITE
     if args.backup_keys is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
+from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
@@ -21,6 +22,7 @@ def build_models(
     local: Callable[[], tuple[Scope, pulumi.Input[str]]],
     nim: Callable[[], NimPlace],
     scalings: Mapping[str, Scaling],
+    certificates: Mapping[str, GeneratedCertificate],
     opts: pulumi.ResourceOptions,
 ) -> dict[str, ModelEndpoint]:
     """Return the endpoint of every role; `local` and `nim` make the place where one needs it."""
@@ -29,11 +31,13 @@ def build_models(
     on_gpu = nim() if "nim" in kinds.values() else None
     endpoints: dict[str, ModelEndpoint] = {}
     for role, kind in kinds.items():
+        scaling, certificate = scalings.get(role), certificates.get(role)
         if kind == "local" and on_cpu is not None:
-            endpoints[role] = local_model(role, *on_cpu, scalings.get(role), opts)
+            endpoints[role] = local_model(role, *on_cpu, scaling, certificate, opts)
         elif kind == "nim" and on_gpu is not None:
-            scaling = scalings.get(role)
-            endpoints[role] = nim_model(role, settings.role(role), on_gpu, scaling, opts)
+            endpoints[role] = nim_model(
+                role, settings.role(role), on_gpu, scaling, certificate, opts
+            )
         else:
             endpoints[role] = hosted_model(role, settings.role(role), secrets)
     if settings.next_embedding is not None:

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.model_server import ModelServer, ModelServerArgs
 from infra.components.pod import Resources
 from infra.components.scaling import Scaling
@@ -27,10 +28,17 @@ def local_model(
     scope: Scope,
     image: pulumi.Input[str],
     scaling: Scaling | None,
+    certificate: GeneratedCertificate | None,
     opts: pulumi.ResourceOptions,
 ) -> ModelEndpoint:
     """Serve a role in the cluster."""
-    args = ModelServerArgs(scope=scope, image=image, resources=RESOURCES[role], scaling=scaling)
+    args = ModelServerArgs(
+        scope=scope,
+        image=image,
+        resources=RESOURCES[role],
+        scaling=scaling,
+        certificate=certificate,
+    )
     server = ModelServer(role, args, opts)
     return ModelEndpoint(
         role=role,

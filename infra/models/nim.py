@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 
 from infra.clusters.cluster import GpuPlace
 from infra.components.filling_job import CACHE
+from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_service import NimService
 from infra.components.pod import Resources
@@ -65,6 +66,7 @@ def nim_model(
     settings: ModelSettings,
     place: NimPlace,
     scaling: Scaling | None,
+    certificate: GeneratedCertificate | None,
     opts: pulumi.ResourceOptions,
 ) -> ModelEndpoint:
     """Serve a role on GPUs."""
@@ -97,6 +99,7 @@ def nim_model(
             ),
             after=place.after,
             scaling=scaling,
+            certificate=certificate,
         ),
         opts,
     )

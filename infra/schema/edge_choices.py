@@ -34,10 +34,15 @@ def public_hosts(app: AppSettings) -> list[str]:
 
 def certificate_hosts(settings: Settings, name: str, namespace: str) -> list[str]:
     """Return what the stack's own certificate is for: callers, the Service, the laptop itself."""
-    inside = [name, f"{name}.{namespace}", f"{name}.{namespace}.svc"]
-    inside.append(f"{name}.{namespace}.svc.cluster.local")
+    inside = inside_hosts(name, namespace)
     here = ["localhost", "127.0.0.1"] if settings.cluster.kind == "local" else []
     return list(dict.fromkeys([*public_hosts(settings.app), *inside, *here]))
+
+
+def inside_hosts(name: str, namespace: str) -> list[str]:
+    """Return the names by which pods mean a Service."""
+    full = f"{name}.{namespace}.svc"
+    return [name, f"{name}.{namespace}", full, f"{full}.cluster.local"]
 
 
 def is_address(host: str) -> bool:

@@ -1,6 +1,6 @@
 """What a stack may say about the way out of the cluster: who may be named, and by which proxy."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -27,8 +27,18 @@ class ProxySettings(Frozen):
     )
 
 
+class InsideTlsSettings(Frozen):
+    """TLS between the app, Qdrant and the models."""
+
+    mode: Literal["none", "selfSigned"] = Field(
+        default="none",
+        description="`selfSigned`: each service in the cluster that can speaks TLS, by an "
+        "authority of the stack's own that the app trusts; a preview names those that cannot",
+    )
+
+
 class NetworkSettings(Frozen):
-    """The way out of the cluster."""
+    """The ways between the parts of a stack, and out of the cluster."""
 
     allowed: list[Reachable] = Field(
         default=[],
@@ -36,3 +46,7 @@ class NetworkSettings(Frozen):
         "host:port, *.domain, and the ranges of addresses behind them, for the network policies",
     )
     proxy: ProxySettings = Field(default=ProxySettings(), description="the proxy of pods")
+    tls: InsideTlsSettings = Field(
+        default=InsideTlsSettings(),
+        description="inside of the cluster; `app.tls` is for those who call",
+    )

@@ -45,7 +45,8 @@ class RegistrySettings(Frozen):
     ca: str | None = Field(
         default=None,
         min_length=1,
-        description="a PEM file with the private authorities that pods are to trust",
+        description="a PEM file with the private authorities that pods are to trust; the app "
+        "besides the public ones",
     )
     lock: str | None = Field(
         default=None,
@@ -225,7 +226,7 @@ class Settings(Frozen):
         default=RegistrySettings(), description="the image registry that the cluster pulls from"
     )
     network: NetworkSettings = Field(
-        default=NetworkSettings(), description="the way out of the cluster"
+        default=NetworkSettings(), description="ways inside of the cluster, and out of it"
     )
     airgapped: bool = Field(
         default=False,

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,9 +74,12 @@ def serve(settings: Settings) -> int:
 
     app = Server(settings, load, failed).app()
     listener = _listen(settings.host, settings.port)
-    server = _uvicorn(app)
+    server = web_server(app, settings.tls)
     what = "all" if len(settings.roles) > 1 else settings.roles[0]
-    print(f"local.models: {what} on {_address(listener)}, {settings.threads} threads", flush=True)
+    print(
+        f"local.models: {what} on {_address(listener, settings.tls)}, {settings.threads} threads",
+        flush=True,
+    )
     server.run(sockets=[listener])
     return 1 if failures else 0
 
@@ -85,22 +89,30 @@ def _run(
 ) -> int:
     listener = _listen(host, port)
     print(f"local.models: {what} on {_address(listener)}", flush=True)
-    _uvicorn(app, tls).run(sockets=[listener])
+    web_server(app, tls).run(sockets=[listener])
     return 0
 
 
-def _uvicorn(app: Starlette, tls: tuple[Path, Path] | None = None) -> uvicorn.Server:
+def web_server(app: Starlette, tls: tuple[Path, Path] | None = None) -> uvicorn.Server:
+    """Return what serves an app, by TLS with a key and its certificate. Raises SettingsError."""
     key, certificate = tls or (None, None)
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            ssl_keyfile=key,
-            ssl_certfile=certificate,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ssl_keyfile=key,
+        ssl_certfile=certificate,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        message = (
+            f"NIM_SSL_CERTS_PATH is '{certificate}', which cannot be used with its key: "
+            f"{type(error).__name__}\nhint: both must be PEM, and belong together"
+        )
+        raise SettingsError(message) from None
+    return uvicorn.Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -115,9 +127,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(message) from None
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, tls: tuple[Path, Path] | None = None) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Settings:
     queue: int = 128
     max_inputs: int = 512
     served_name: str | None = None
+    tls: tuple[Path, Path] | None = None  # key and certificate, as PEM files
     latency_ms: int = 0
     fail_rate: float = 0.0
     fail_status: int = 503
@@ -99,6 +100,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             f"{PREFIX}MAX_INPUTS", Settings.max_inputs, _within(1, 100_000), "1 to 100000"
         ),
         served_name=served_name,
+        tls=_tls(reader),
         latency_ms=reader.read(
             f"{PREFIX}LATENCY_MS", Settings.latency_ms, _within(0, 600_000), "0 to 600000"
         ),
@@ -141,6 +143,33 @@ def weights_cache(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the directory under which fetched weights are kept between clones."""
     chosen = environment.get("STACKYARD_CACHE")
     return Path(chosen) if chosen else Path.home() / ".cache" / "stackyard"
+
+
+def _tls(reader: _Reader) -> tuple[Path, Path] | None:
+    """Return key and certificate where NIM_SSL_MODE asks for TLS, as NIM for LLMs names them."""
+    mode = reader.read("NIM_SSL_MODE", "DISABLED", _ssl_mode, "DISABLED or TLS")
+    if mode == "DISABLED":
+        return None
+    names = ("NIM_SSL_KEY_PATH", "NIM_SSL_CERTS_PATH")
+    reader.problems += [
+        f"{name} is not set: expected a PEM file, with NIM_SSL_MODE 'TLS'"
+        for name in names
+        if name not in reader.environment
+    ]
+    key, certificate = (reader.read(name, Path(), _file, "a PEM file") for name in names)
+    return key, certificate
+
+
+def _ssl_mode(value: str) -> str:
+    if value not in ("DISABLED", "TLS"):
+        raise ValueError(value)
+    return value
+
+
+def _file(value: str) -> Path:
+    if not Path(value).is_file():
+        raise ValueError(value)
+    return Path(value)
 
 
 def _roles(value: str) -> tuple[Role, ...]:

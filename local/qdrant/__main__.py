@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from types import FrameType
 
@@ -36,20 +37,36 @@ def listening(settings: Settings) -> socket.socket:
         raise StartError(message) from error
 
 
+def check_pair(settings: Settings) -> None:
+    """Refuse a certificate that cannot be used with its key."""
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        message = (
+            f"QDRANT_EDGE_TLS_CERT_FILE is '{settings.tls_cert}', which cannot be used with its "
+            f"key: {type(error).__name__}\nhint: both must be PEM, and belong together"
+        )
+        raise StartError(message) from error
+
+
 def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = Settings.from_environment()
+        check_pair(settings)
         listener = listening(settings)
         storage = Storage(settings)
     except StartError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     logging.info(
-        "%s on %s:%s, data in %s, %s collections, key %s",
+        "%s on %s:%s, %s, data in %s, %s collections, key %s",
         TITLE,
         *listener.getsockname()[:2],
+        "TLS" if settings.tls_cert else "plain",
         settings.directory,
         len(storage.names()),
         "required" if settings.api_key or settings.read_only_api_key else "not required",
@@ -60,6 +77,8 @@ def main() -> int:
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listener])

@@ -19,6 +19,9 @@ class Settings:
     port: int = 6333
     api_key: str | None = field(default=None, repr=False)
     read_only_api_key: str | None = field(default=None, repr=False)
+    # PEM files: with both it speaks TLS and nothing else
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     max_request_bytes: int = 32 << 20
     # writes are refused below this, because the engine's memory maps cannot report a full disk
     min_free_bytes: int = 128 << 20
@@ -35,10 +38,13 @@ class Settings:
             port=reader.integer("PORT", 6333, 0, 65535),
             api_key=reader.secret("API_KEY_FILE"),
             read_only_api_key=reader.secret("READ_ONLY_API_KEY_FILE"),
+            tls_cert=reader.file("TLS_CERT_FILE"),
+            tls_key=reader.file("TLS_KEY_FILE"),
             max_request_bytes=reader.integer("MAX_REQUEST_MB", 32, 1, 4096) << 20,
             min_free_bytes=reader.integer("MIN_FREE_MB", 128, 1, 1 << 30) << 20,
             optimize_after=reader.integer("OPTIMIZE_AFTER", 20_000, 1, 1 << 40),
         )
+        reader.together("TLS_CERT_FILE", "TLS_KEY_FILE")
         reader.finish()
         return settings
 
@@ -78,6 +84,22 @@ class _Reader:
         if not key:
             self._problems.append(f"{PREFIX}{name} is '{text}', which is an empty file")
         return key
+
+    def file(self, name: str) -> Path | None:
+        """Name a file that is there; an unset or empty variable means none."""
+        text = self.text(name, "")
+        if text and not Path(text).is_file():
+            self._problems.append(f"{PREFIX}{name} is '{text}', which is not a file")
+        return Path(text) if text else None
+
+    def together(self, *names: str) -> None:
+        """Let variables be set all or none."""
+        missing = [name for name in names if not self.text(name, "")]
+        if 0 < len(missing) < len(names):
+            self._problems.append(
+                f"{PREFIX}{missing[0]} is not set, it belongs to the other of "
+                + " and ".join(PREFIX + name for name in names)
+            )
 
     def finish(self) -> None:
         unknown = sorted(

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from yarl import URL
 
+from pipelines.certificates import refusal
 from pipelines.errors import RETRYABLE_STATUSES, Failure, Stage, StageError
 from pipelines.transport.session import Lease, lease, release
 from pipelines.transport.wire import Reply
@@ -152,6 +153,8 @@ class _Calls:
 
 
 def _failure(error: BaseException) -> Failure:
+    if (why := refusal(error)) is not None:
+        return Failure("certificate", why=why)
     return Failure("timeout" if isinstance(error, TimeoutError) else "unreachable")
 
 

@@ -1,11 +1,15 @@
 """Settings: all problems at once, each with its variable."""
 
+import os
+import ssl
 from pathlib import Path
 
+import certifi
 import pytest
 
 from app.service import ocr_of
-from app.settings import SettingsProblem, load_settings
+from app.settings import SettingsProblem, load_settings, trust_authorities
+from tests.fakes.authority import Authority
 
 GOOD = {
     "RAG_QDRANT_URL": "http://qdrant:6333/",
@@ -140,6 +144,31 @@ def test_a_sign_in_that_cannot_work_is_explained(
         load_settings()
 
     assert said in str(refused.value)
+
+
+def test_authorities_are_trusted_besides_the_public_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "/nowhere")  # and put back afterwards
+    put(monkeypatch, RAG_CA_FILE=str(Authority(tmp_path / "ours").file))
+
+    trust_authorities(load_settings())
+
+    public = ssl.create_default_context(cafile=certifi.where()).cert_store_stats()["x509_ca"]
+    assert public > 50
+    assert ssl.create_default_context().cert_store_stats()["x509_ca"] == public + 1
+    assert os.environ["SSL_CERT_FILE"] == os.environ["REQUESTS_CA_BUNDLE"]
+
+
+def test_a_file_without_authorities_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("not one")
+    put(monkeypatch, RAG_CA_FILE=str(tmp_path / "ca.pem"))
+
+    with pytest.raises(SettingsProblem, match=r"RAG_CA_FILE is '.*ca.pem', which has no certif"):
+        trust_authorities(load_settings())
 
 
 def test_a_tesseract_that_is_asked_for_and_not_there_is_told(

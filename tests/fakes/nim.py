@@ -9,6 +9,7 @@ import json
 import math
 import re
 import select
+import ssl
 import struct
 import threading
 import time
@@ -94,6 +95,7 @@ class FakeNim:
 
     dimension: int = 384
     api_key: str | None = None
+    tls: ssl.SSLContext | None = None
     answer: str | None = None
     token_delay: float = 0.0
     requests: list[Request] = field(default_factory=list)
@@ -110,7 +112,8 @@ class FakeNim:
     def url(self) -> str:
         """Return the base address, ending in /v1."""
         assert self._server is not None, "use FakeNim as a context manager"
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def fail_next(self, status: int, times: int = 1, path: str | None = None) -> None:
         """Answer the next `times` POSTs (to paths that end in `path`) with this status."""
@@ -127,6 +130,8 @@ class FakeNim:
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.components.generated_certificate import GeneratedCertificateProvider
 
+SERVES, CALLS = (f"1.3.6.1.5.5.7.3.{number}" for number in (1, 2))  # RFC 5280
 WANTED: dict[str, Any] = {"name": "stackyard dev", "hosts": ["rag.lan", "127.0.0.1"]}
 
 
@@ -53,3 +54,19 @@ def test_another_host_is_a_change() -> None:
     wanted = {**WANTED, "hosts": ["other.lan"]}
 
     assert GeneratedCertificateProvider().diff("id", made or {}, wanted).changes is True
+
+
+def test_one_that_calls_its_like_is_a_clients_too() -> None:
+    provider = GeneratedCertificateProvider()
+    made, calling = provider.create(WANTED).outs, provider.create({**WANTED, "calls": True}).outs
+    assert made is not None
+    assert calling is not None
+
+    def uses(pem: str) -> set[str]:
+        found = read(pem).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        return {each.dotted_string for each in found}
+
+    assert uses(made["certificate"]) == {SERVES}
+    assert uses(calling["certificate"]) == {SERVES, CALLS}
+    assert provider.diff("id", made, {**WANTED, "calls": True}).changes is True
+    assert provider.diff("id", calling, {**WANTED, "calls": True}).changes is False

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from pipelines.errors import StageError
 from pipelines.transport.client import Client
+from tests.fakes.authority import Authority
 
 LONG = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole"
 CLOSING = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nwhole"
@@ -305,15 +305,8 @@ def test_a_host_that_the_environment_excepts_is_reached_directly(
 def test_tls_is_checked_against_the_trusted_authorities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    authority = Authority(tmp_path)
+    context = authority.pair("service").context()
 
     async def ask() -> object:
         async with serving(Server(LONG), context) as server:
@@ -325,6 +318,6 @@ def test_tls_is_checked_against_the_trusted_authorities(
             finally:
                 await client.close()
 
-    assert asyncio.run(ask()) == "unreachable"
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert asyncio.run(ask()) == "certificate"
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     assert asyncio.run(ask()) == b"whole"

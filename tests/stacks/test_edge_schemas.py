@@ -7,6 +7,8 @@ import pytest
 
 from tests.infra.conftest import Deploy, deploy, no_machine
 from tests.infra.test_edge import GATEWAY, INGRESS, existing, passing
+from tests.infra.test_gpu_settings import KEY
+from tests.infra.test_inside_tls import GPUS, TLS
 from tests.stacks.openapi import problems, whole
 from tests.stacks.published import KUBERNETES, custom_kind, definitions
 from tests.stacks.test_schemas import kind_of
@@ -14,6 +16,7 @@ from tests.stacks.test_schemas import kind_of
 __all__ = ["deploy", "no_machine"]  # fixtures
 
 pytestmark = pytest.mark.engine  # of this tier because it may download
+SEVERAL = {**GPUS, "qdrant": {"nodes": 3}}
 
 
 @pytest.mark.parametrize("app", [INGRESS, passing(INGRESS)], ids=["ends TLS", "passes it on"])
@@ -26,6 +29,21 @@ def test_kubernetes_would_accept_the_ingress_strictly(
         schema = definitions(minor)
         shape = kind_of(schema, "networking.k8s.io/v1", "Ingress")
         assert problems(schema, shape, made, f"{minor} Ingress") == []
+
+
+@pytest.mark.parametrize("settings", [{}, SEVERAL], ids=["laptop", "several nodes"])
+def test_kubernetes_would_accept_what_speaks_tls_inside_strictly(
+    deploy: Deploy, settings: dict[str, Any]
+) -> None:
+    found = deploy({**settings, **TLS}, secrets=KEY if settings else {})
+    objects = [whole(each.inputs) for each in found.resources if "apiVersion" in each.inputs]
+
+    assert "inside-tls" in str(objects)
+    for minor in KUBERNETES:
+        schema = definitions(minor)
+        for each in objects:
+            shape = kind_of(schema, each["apiVersion"], each["kind"])
+            assert problems(schema, shape, each, f"{minor} {each['kind']}") == []
 
 
 @pytest.mark.parametrize(

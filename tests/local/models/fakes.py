@@ -99,14 +99,20 @@ def never_fails() -> None:
 @contextmanager
 def listening(app: Starlette) -> Iterator[str]:
     """Serve an app on a free port of 127.0.0.1 in a thread."""
-    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    with running(uvicorn.Server(config)) as address:
+        yield f"http://{address}"
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[str]:
+    """Give host and port of a server in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         wait_for(lambda: server.started)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -101,3 +101,22 @@ def test_loading_the_engines_writes_nothing_home_and_reports_to_nobody(tmp_path:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    for name in ("tls.key", "tls.crt"):
+        (tmp_path / name).write_text("not one")
+    done = run(
+        "local.models",
+        LOCAL_MODELS_ROLE="embedding",
+        LOCAL_MODELS_WEIGHTS=empty_weights(tmp_path),
+        LOCAL_MODELS_HOST="127.0.0.1",
+        LOCAL_MODELS_PORT="0",
+        NIM_SSL_MODE="TLS",
+        NIM_SSL_KEY_PATH=str(tmp_path / "tls.key"),
+        NIM_SSL_CERTS_PATH=str(tmp_path / "tls.crt"),
+    )
+
+    assert done.returncode == 1
+    assert f"NIM_SSL_CERTS_PATH is '{tmp_path / 'tls.crt'}', which cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr

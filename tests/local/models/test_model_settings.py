@@ -109,3 +109,21 @@ def test_no_quota_or_a_large_one_leaves_all_cpus(tmp_path: Path, limit: str) -> 
     (tmp_path / "cpu.max").write_text(limit)
 
     assert cpu_count(tmp_path) == free
+
+
+def test_tls_is_asked_for_as_a_nim_is(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
+    key.write_text("key")
+    certificate.write_text("certificate")
+    asked = {"NIM_SSL_MODE": "TLS", "NIM_SSL_KEY_PATH": str(key)}
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(asked)
+    settings = load_settings({**asked, "NIM_SSL_CERTS_PATH": str(certificate)})
+
+    assert settings.tls == (key, certificate)
+    assert str(caught.value).splitlines()[0] == (
+        "NIM_SSL_CERTS_PATH is not set: expected a PEM file, with NIM_SSL_MODE 'TLS'"
+    )
+    with pytest.raises(SettingsError, match=r"NIM_SSL_MODE is 'MTLS': expected DISABLED or TLS"):
+        load_settings({"NIM_SSL_MODE": "MTLS"})

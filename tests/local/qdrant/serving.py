@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -37,11 +38,13 @@ class Serving:
     directory: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    ca: Path | None = None  # whom to trust, where its settings say TLS
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.ca is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> "Serving":
         settings = {"QDRANT_EDGE_PORT": str(self.port), **self.settings}
@@ -50,13 +53,15 @@ class Serving:
             cwd=ROOT,
             env=environment(self.directory, settings),
         )
+        trusted = ssl.create_default_context(cafile=self.ca)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 message = f"the server ended with status {self.process.returncode}"
                 raise AssertionError(message)
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200:
+                ready = httpx.get(f"{self.url}/readyz", timeout=1, verify=trusted)
+                if ready.status_code == 200:
                     return self
             except httpx.TransportError:
                 time.sleep(0.05)

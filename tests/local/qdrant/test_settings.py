@@ -46,3 +46,21 @@ def test_all_problems_are_told_at_once_with_their_values(tmp_path: Path) -> None
     assert any("which is an empty file" in line for line in told)
     assert any(line.startswith("QDRANT_EDGE_DIRECTORY is not a setting") for line in told)
     assert told[-1].startswith("hint:")
+
+
+def test_a_certificate_and_its_key_come_together(tmp_path: Path) -> None:
+    (tmp_path / "tls.crt").write_text("a certificate")
+    given = {
+        "QDRANT_EDGE_TLS_CERT_FILE": str(tmp_path / "tls.crt"),
+        "QDRANT_EDGE_TLS_KEY_FILE": str(tmp_path / "tls.key"),
+    }
+
+    with pytest.raises(StartError) as missing:
+        Settings.from_environment(given)
+    del given["QDRANT_EDGE_TLS_KEY_FILE"]
+    with pytest.raises(StartError) as alone:
+        Settings.from_environment(given)
+
+    assert "QDRANT_EDGE_TLS_KEY_FILE is '" in str(missing.value)
+    assert "tls.key', which is not a file" in str(missing.value)
+    assert "QDRANT_EDGE_TLS_KEY_FILE is not set, it belongs to the other of" in str(alone.value)
