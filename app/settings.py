@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.authorities import bundle
+from app.backup.sealing import keys_in
 from app.provider_settings import ProviderSettings
 
 PREFIX = "RAG_"
@@ -78,6 +79,8 @@ class Settings(ProviderSettings, BaseSettings):
     ca_file: Path | None = None
 
     api_keys_file: Path | None = None
+    # the first seals backups, all open them. Unset: backups are plain
+    backup_keys_file: Path | None = None
     anonymous: bool = False
     default_readers: Literal["everyone", "owner"] = "everyone"
     caller_rate: str | None = None
@@ -161,6 +164,7 @@ class Settings(ProviderSettings, BaseSettings):
         "ocr_api_key_file",
         "ca_file",
         "api_keys_file",
+        "backup_keys_file",
         "tls_certificate_file",
         "tls_key_file",
     )
@@ -168,6 +172,19 @@ class Settings(ProviderSettings, BaseSettings):
     def _is_a_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             message = f"is {str(value)!r}, which is not a file"
+            raise ValueError(message)
+        return value
+
+    @field_validator("backup_keys_file")
+    @classmethod
+    def _holds_keys(cls, value: Path | None) -> Path | None:
+        try:
+            held = value is None or keys_in(value.read_text(encoding="utf-8"))
+        except ValueError as error:
+            message = f"is {str(value)!r}: {error}"
+            raise ValueError(message) from None
+        if not held:
+            message = f"is {str(value)!r}, which holds no key"
             raise ValueError(message)
         return value
 

@@ -9,7 +9,7 @@ from infra.clusters import build_cluster
 from infra.clusters.aws_place import eks_registry
 from infra.components import backups, bulk_load, model_server, qdrant, rag_inputs
 from infra.components.admission import AdmissionPolicies
-from infra.components.backups import Backups, BackupsArgs
+from infra.components.backups import Backups, BackupsArgs, bucket_args
 from infra.components.certificate import Certificate, CertificateArgs
 from infra.components.front_door import FrontDoor, FrontDoorArgs, callers
 from infra.components.generated_secret import GeneratedSecret
@@ -155,6 +155,8 @@ class Stack:
                 certificate=own,
                 url=known_url(self.cluster, self.settings.app),
                 client_secret=self.secrets.get("oidcClientSecret"),
+                backup_keys=self.secrets.get("backupKeys"),
+                velero=self.settings.backup.velero,
             ),
             self.opts,
         )
@@ -201,7 +203,7 @@ class Stack:
             reach=reach,
             callers=self._front_door(scope, served, certificate),
         )
-        table += self._backups(scope, served, api_keys, own)
+        table += self._backups(scope, served, api_keys, own, reach)
         scopes = [scope, self.servers] if self.servers else [scope]
         if self.settings.qdrant.nodes > 1:
             node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
@@ -263,11 +265,13 @@ class Stack:
         app: Workload,
         api_keys: pulumi.Output[str],
         certificate: pulumi.Output[str] | None,
+        reach: tuple[str, ...],
     ) -> list[Edge]:
         """Make the backups by the clock; return the ways that they need."""
         settings = self.settings.backup
         if settings.schedule is None:
             return []
+        bucket = bucket_args(self.settings, self.secrets.get("backupBucketKey"))
         args = BackupsArgs(
             scope=scope,
             image=self.ground.images["app"],
@@ -275,10 +279,10 @@ class Stack:
             schedule=settings.schedule,
             api_keys=api_keys,
             certificate=certificate,
+            bucket=bucket,
         )
         Backups("backup", args, self.opts)
-        source = Workload(name=backups.NAME, scope=scope, port=rag_inputs.PORT)
-        return [Edge(source=source, target=app, port=app.port)]
+        return backups.ways(app, bucket, reach)
 
     def _autoscale(
         self, servers: dict[str, Workload], models: dict[str, ModelEndpoint]

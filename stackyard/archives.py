@@ -1,6 +1,7 @@
 """A backup file as the operator's command sees it: held against its own list of hashes.
 
-The service has its own check (app/backup/archive.py), before it takes a file.
+The service has its own check (app/backup/), before it takes a file. A sealed backup is opened by
+the service alone, which has the keys: here its hash is looked at (app/backup/sealing.py).
 """
 
 import hashlib
@@ -15,6 +16,9 @@ from stackyard.replies import Json
 
 MANIFEST = "manifest.json"
 CHUNK = 2**20
+SEALED = b"stackyard sealed 1\n"
+ID, SALT, LENGTH, PIECE, TAG, DIGEST = 8, 32, 8, 2**20, 16, 32
+HEAD = len(SEALED) + ID + SALT + LENGTH
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,49 @@ class Archive:
     def as_json(self) -> Json:
         return asdict(self)
 
+    def __str__(self) -> str:
+        return f"{self.documents} document(s), {self.points} chunks"
 
-def checked(file: Path) -> Archive:
+
+@dataclass(frozen=True)
+class SealedArchive:
+    """A backup that only a service with its key can read; `key` tells keys apart."""
+
+    key: str
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"sealed with key {self.key}"
+
+
+def checked(file: Path) -> Archive | SealedArchive:
     """Return what a backup holds, after every part of it was read and found whole.
 
     Raises Trouble with the part that is cut, damaged or absent.
     """
+    with file.open("rb") as content:
+        if content.read(len(SEALED)) == SEALED:
+            return _sealed(file, content)
+    return _plain(file)
+
+
+def _sealed(file: Path, content: IO[bytes]) -> SealedArchive:
+    """Compare a sealed backup, which is read from behind its first bytes, with its own hash."""
+    head = content.read(HEAD - len(SEALED))
+    size = int.from_bytes(head[ID + SALT :], "big")
+    left = size + -(-size // PIECE) * TAG
+    digest = hashlib.sha256(SEALED + head)
+    while left and (piece := content.read(min(CHUNK, left))):
+        digest.update(piece)
+        left -= len(piece)
+    if content.read(DIGEST) != digest.digest() or content.read(1):
+        raise _damaged(file, "its end, or before")
+    return SealedArchive(head[:ID].hex())
+
+
+def _plain(file: Path) -> Archive:
     try:
         with tarfile.open(file, "r:") as tar:
             first = tar.next()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackyard.archives import Archive, checked
+from stackyard.archives import Archive, SealedArchive, checked
 from stackyard.client import Service
 from stackyard.errors import Trouble
 
@@ -18,7 +18,9 @@ def check_free(file: Path, option: str) -> None:
         raise Trouble(message, f"name another file: {option} FILE")
 
 
-def fetch(service: Service, file: Path, watch: Watch = lambda _size, pieces: pieces) -> Archive:
+def fetch(
+    service: Service, file: Path, watch: Watch = lambda _size, pieces: pieces
+) -> Archive | SealedArchive:
     """Write a backup of this moment, for this user only; raises Trouble where a part is damaged.
 
     `watch` sees its size in bytes, and the pieces as they go by.

@@ -56,7 +56,7 @@ def bring_up(stack: Stack, stages: Stages, *, with_samples: bool, backup: Path |
         with stages.stage("backup") as tell, from_outputs(stack, engine.outputs()).service() as old:
             old.wait_ready(READY_SECONDS, tell)
             held = fetch(old, backup)
-        stages.say(f"{backup}: {held.documents} document(s), {held.points} chunks, checked")
+        stages.say(f"{backup}: {held}, checked")
     with stages.stage("pulumi up") as tell:
         progress = engine.up(tell, refresh=refresh)
     outputs = engine.outputs()

@@ -10,7 +10,9 @@ import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from io import RawIOBase
 from pathlib import Path
+from typing import IO
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -22,6 +24,8 @@ PLACE = re.compile(
     r"journal\.sqlite3|keys\.sqlite3|points/[a-z0-9][a-z0-9_-]{0,62}\.jsonl"
     r"|originals/[0-9a-f]{2}/[0-9a-f]{64}|pages/[0-9a-f]{32}/[0-9a-f]{64}\.json"
 )
+
+Source = IO[bytes] | RawIOBase  # of which only `read` is used, from front to end
 
 
 class BadArchive(Exception):
@@ -98,17 +102,24 @@ def unpack(file: Path, root: Path) -> Manifest:
 
     Raises BadArchive where a part is absent, cut, changed or not listed.
     """
-    return _walk(file, root)
+    with file.open("rb") as content:
+        return _walk(content, root)
 
 
-def verified(file: Path) -> Manifest:
-    """Hold every part of a backup against its manifest. Raises BadArchive as `unpack` does."""
-    return _walk(file, None)
+def verified(content: Source) -> Manifest:
+    """Hold every part of a backup against its manifest, in one go from front to end.
+
+    Raises BadArchive as `unpack` does.
+    """
+    manifest = _walk(content, None)
+    while content.read(CHUNK):  # what a tar ends in
+        pass
+    return manifest
 
 
-def _walk(file: Path, root: Path | None) -> Manifest:
+def _walk(content: Source, root: Path | None) -> Manifest:
     try:
-        with tarfile.open(file, "r:") as tar:
+        with tarfile.open(fileobj=content, mode="r|", bufsize=CHUNK) as tar:
             first = tar.next()
             if first is None or first.name != MANIFEST or first.size > LONGEST_MANIFEST:
                 message = f"it does not begin with {MANIFEST}, so it is no backup"

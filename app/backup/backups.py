@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.access.key_store import KeyStore
-from app.backup.archive import BadArchive, Manifest, member, unpack, written
+from app.backup.archive import BadArchive, Manifest, member, size_of, unpack, written
 from app.backup.points import PointLines
+from app.backup.sealing import PLAIN, SEALED, Key, Opener, WrongKey, keys_in, sealed, sealed_size
 from app.documents.library import Library
 from app.documents.opening import WrongFormat, check_format
 from app.models import store_settings
 from app.problems import Problem, disk_full, invalid
+from app.secrets import read_secret
 from app.settings import Settings
 from app.sharing.presence import Presence
 from app.sharing.turnstile import Closed, Hall, Turnstile
@@ -38,10 +40,22 @@ class Held:
 
     manifest: Manifest
     root: Path
+    key: Key | None  # it is sealed with
+
+    @property
+    def suffix(self) -> str:
+        """Return what the name of the file ends in."""
+        return PLAIN if self.key is None else SEALED
+
+    def size(self) -> int:
+        """Return how many bytes the file has."""
+        size = size_of(self.manifest)
+        return size if self.key is None else sealed_size(size)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the file, piece by piece."""
-        return written(self.root, self.manifest)
+        plain = written(self.root, self.manifest)
+        return plain if self.key is None else sealed(plain, size_of(self.manifest), self.key)
 
     def close(self) -> None:
         """Remove what was kept for it."""
@@ -66,6 +80,8 @@ class Backups:
         self._keys = keys
         self._stores = stores
         self._root = settings.data_dir / "backup"
+        # the first seals, all open
+        self._sealing = keys_in(read_secret(settings.backup_keys_file) or "")
         self._presence = presence
         self._turnstile = turnstile
 
@@ -86,12 +102,13 @@ class Backups:
                 shutil.rmtree(root, ignore_errors=True)
                 raise
         log.info("backup", extra={"documents": manifest.documents, "points": sum(points.values())})
-        return Held(manifest, root)
+        return Held(manifest, root, next(iter(self._sealing), None))
 
     async def restore(self, body: AsyncIterator[bytes], *, declared: int) -> Manifest:
         """Put a backup into this service, which must hold no document; all of it or nothing.
 
-        Raises Problem: 409 not empty or made with another model, 422 damaged, 507 no space.
+        Raises Problem: 409 not empty, sealed with another key or made with another model,
+        422 damaged, 507 no space.
         """
         self._check_empty()
         # twice: the file as it came, and what is in it
@@ -100,7 +117,7 @@ class Backups:
             raise disk_full()
         async with self._alone() as (root, hall):
             try:
-                await _receive(body, root / "backup.tar")
+                await _receive(body, root / "backup.tar", Opener(self._sealing))
                 manifest = await asyncio.to_thread(unpacked, root)
                 self._check_model(manifest)
                 await _at_rest(hall)
@@ -205,10 +222,26 @@ async def _at_rest(hall: Hall) -> None:
         ) from None
 
 
-async def _receive(body: AsyncIterator[bytes], file: Path) -> None:
-    with await asyncio.to_thread(file.open, "wb") as out:
-        async for piece in body:
-            await asyncio.to_thread(out.write, piece)
+async def _receive(body: AsyncIterator[bytes], file: Path, opener: Opener) -> None:
+    try:
+        with await asyncio.to_thread(file.open, "wb") as out:
+            async for piece in body:
+                await asyncio.to_thread(lambda each: out.write(opener.feed(each)), piece)
+        opener.finish()
+    except WrongKey as error:
+        raise Problem(
+            409,
+            "another-key",
+            "The backup is sealed with another key",
+            f"The backup cannot be taken: {error}. Nothing was changed; add its key to the stack's"
+            " backupKeys, after the one in use. Without it nobody can open the backup",
+        ) from error
+    except BadArchive as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: BadArchive) -> Problem:
+    return invalid(f"The backup cannot be taken: {error}. Nothing was changed")
 
 
 def unpacked(root: Path) -> Manifest:
@@ -219,8 +252,7 @@ def unpacked(root: Path) -> Manifest:
     try:
         manifest = unpack(root / "backup.tar", root)
     except BadArchive as error:
-        message = f"The backup cannot be taken: {error}. Nothing was changed"
-        raise invalid(message) from error
+        raise _damaged(error) from error
     (root / "backup.tar").unlink()
     try:
         with closing(sqlite3.connect(root / JOURNAL)) as journal:

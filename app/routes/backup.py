@@ -8,11 +8,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.access.identity import visit
-from app.backup.archive import size_of
 from app.backup.backups import Backups, Held
 from app.problems import Problem
 
 TAR, BYTES = "application/x-tar", "application/octet-stream"
+FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Restored(BaseModel):
@@ -30,17 +30,17 @@ def backup_router(backups: Backups) -> APIRouter:
         "/v1/backup",
         summary="All documents, chunks, jobs and keys as one file",
         response_class=StreamingResponse,
-        responses={200: {"content": {TAR: {"schema": {"type": "string", "format": "binary"}}}}},
+        responses={200: {"content": {TAR: FILE, BYTES: FILE}}},
     )
     async def take() -> StreamingResponse:
         held = await backups.take()
         visit().object = {"documents": held.manifest.documents}
         return StreamingResponse(
             _sent(held),
-            media_type=TAR,
+            media_type=TAR if held.key is None else BYTES,
             headers={
-                "Content-Length": str(size_of(held.manifest)),
-                "Content-Disposition": 'attachment; filename="stackyard-backup.tar"',
+                "Content-Length": str(held.size()),
+                "Content-Disposition": f'attachment; filename="stackyard-backup{held.suffix}"',
             },
         )
 
@@ -50,7 +50,7 @@ def backup_router(backups: Backups) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}},
+                "content": {BYTES: FILE},
             }
         },
     )

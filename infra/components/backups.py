@@ -1,4 +1,6 @@
-"""Backups by the clock: a CronJob fetches one from the app, and the newest stay on a volume."""
+"""Backups by the clock: a CronJob fetches one from the app; the newest stay on a volume of their
+own, or in a bucket.
+"""
 
 from dataclasses import dataclass
 
@@ -6,14 +8,21 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components import rag_inputs
+from infra.components.network_policies import Edge, Outside, Workload, outward
+from infra.components.outward import Outward
 from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted, secret_volume
 from infra.components.scope import Scope
 from infra.components.volume import data_volume
 from infra.labels import labels
-from infra.schema import BackupSettings
+from infra.schema import BackupSettings, S3Settings, Settings
+from infra.schema.backup_choices import bucket_endpoint, bucket_region
 
-NAME = "backup"
+NAME, BUCKET_KEY = "backup", "bucket-key"
 FOLDER, KEYS, TLS = "/backups", "/etc/rag", "/etc/rag-tls"
+# Where EKS's agent gives a pod its identity, on each node.
+POD_IDENTITY = Outside(
+    name="pod-identity", blocks=("169.254.170.23/32", "fd00:ec2::23/128"), port=80
+)
 RESOURCES = Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 HOURS = 6  # as long as the app gives one
 core = k8s.core.v1
@@ -29,6 +38,17 @@ class BackupsArgs:
     schedule: str
     api_keys: pulumi.Output[str]
     certificate: pulumi.Output[str] | None = None  # the Secret of the app's, where it ends TLS
+    bucket: "BucketArgs | None" = None  # in place of the volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketArgs:
+    """A bucket, and how the CronJob shows who it is."""
+
+    settings: S3Settings
+    endpoint: str
+    region: str
+    key: pulumi.Output[str] | None  # ID:SECRET; None: Pod Identity
 
 
 class Backups(pulumi.ComponentResource):
@@ -39,15 +59,9 @@ class Backups(pulumi.ComponentResource):
     ) -> None:
         super().__init__("stackyard:index:Backups", name, None, opts)
         child, scope = pulumi.ResourceOptions(parent=self), args.scope
-        volume = data_volume(
-            f"{name}-data",
-            scope=scope,
-            name=f"{NAME}-data",
-            component="backup",
-            storage=args.settings.storage,
-            storage_class=args.settings.storage_class,
-            parent=self,
-        )
+        bucket = args.bucket
+        place = _place(bucket) if bucket is not None else ["--folder", FOLDER]
+        kept = [] if bucket is not None else [self._volume(name, args)]
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=scope.metadata(NAME, "backup"),
@@ -57,13 +71,18 @@ class Backups(pulumi.ComponentResource):
         secret = core.Secret(
             f"{name}-key",
             metadata=scope.unnamed(NAME, "backup"),
-            string_data={"key": args.api_keys},
+            string_data={
+                "key": args.api_keys,
+                **({BUCKET_KEY: bucket.key} if bucket and bucket.key is not None else {}),
+            },
             opts=child,
         )
         scheme = "http" if args.certificate is None else "https"
         # the one certificate itself: which names it has is the site's business
         pinned = [] if args.certificate is None else ["--pin", f"{TLS}/tls.crt"]
         shown = [] if args.certificate is None else [_without_key(args.certificate)]
+        # only a bucket is reached as what is outside is: the app is beside it
+        calling = scope.outward if bucket is not None else Outward()
         pod = pod_spec(
             scope,
             account=account.metadata.name,
@@ -78,24 +97,31 @@ class Backups(pulumi.ComponentResource):
                     args=[
                         f"{scheme}://rag.{scope.name}.svc:{rag_inputs.PORT}",
                         *("--key-file", f"{KEYS}/key"),
-                        *("--folder", FOLDER),
+                        *place,
                         *("--keep", str(args.settings.keep)),
                         *pinned,
                     ],
+                    env=[
+                        core.EnvVarArgs(name=key, value=value)
+                        for key, value in calling.environment.items()
+                    ]
+                    or None,
                     resources=RESOURCES.args(),
                     security_context=restricted(),
                     volume_mounts=[
-                        mount("data", FOLDER),
+                        *([mount("data", FOLDER)] if kept else []),
                         mount("key", KEYS, read_only=True),
                         *([mount("tls", TLS, read_only=True)] if shown else []),
+                        *calling.mounts,
                         mount("tmp", "/tmp"),
                     ],
                 )
             ],
             volumes=[
-                claim_volume("data", volume.metadata.name),
+                *kept,
                 secret_volume("key", secret.metadata.name),
                 *shown,
+                *calling.volumes,
             ],
         )
         k8s.batch.v1.CronJob(
@@ -121,6 +147,49 @@ class Backups(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({})
+
+    def _volume(self, name: str, args: BackupsArgs) -> k8s.core.v1.VolumeArgs:
+        claim = data_volume(
+            f"{name}-data",
+            scope=args.scope,
+            name=f"{NAME}-data",
+            component="backup",
+            storage=args.settings.storage,
+            storage_class=args.settings.storage_class,
+            parent=self,
+        )
+        return claim_volume("data", claim.metadata.name)
+
+
+def bucket_args(settings: Settings, key: pulumi.Output[str] | None) -> BucketArgs | None:
+    """Return the stack's bucket; None where backups go to a volume."""
+    s3, endpoint = settings.backup.s3, bucket_endpoint(settings)
+    if s3 is None or endpoint is None:
+        return None
+    return BucketArgs(settings=s3, endpoint=endpoint, region=bucket_region(settings), key=key)
+
+
+def ways(app: Workload, bucket: BucketArgs | None, reach: tuple[str, ...]) -> list[Edge]:
+    """Return whom the CronJob talks to."""
+    source = Workload(name=NAME, scope=app.scope, port=app.port)
+    table = [Edge(source=source, target=app, port=app.port)]
+    if bucket is not None:
+        table.append(outward(source, "backup-bucket", bucket.endpoint, reach))
+        if bucket.key is None:
+            table.append(Edge(source=source, target=POD_IDENTITY, port=POD_IDENTITY.port))
+    return table
+
+
+def _place(bucket: BucketArgs) -> list[str]:
+    key = ["--bucket-key-file", f"{KEYS}/{BUCKET_KEY}"] if bucket.key is not None else []
+    prefix = ["--prefix", bucket.settings.prefix] if bucket.settings.prefix else []
+    return [
+        *("--bucket", bucket.settings.bucket),
+        *prefix,
+        *("--endpoint", bucket.endpoint),
+        *("--region", bucket.region),
+        *key,
+    ]
 
 
 def _without_key(secret: pulumi.Output[str]) -> k8s.core.v1.VolumeArgs:

@@ -30,6 +30,7 @@ from infra.components.rag_inputs import (
 )
 from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.site import site_config
+from infra.components.velero import hooks
 from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.schema import AppSettings
@@ -90,6 +91,11 @@ class RagApp(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        over_tls = args.certificate is not None
+        annotations = {
+            **(site.annotations or {}),
+            **(hooks(name, over_tls=over_tls) if args.velero else {}),
+        }
         served = [] if args.certificate is None else [secret_volume("tls", args.certificate)]
         variables = {**environment(args), **scope.outward.environment}
         mounts = [
@@ -116,7 +122,7 @@ class RagApp(pulumi.ComponentResource):
                 template=core.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(
                         labels=labels(name, "app", scope.stack),
-                        annotations=site.annotations,
+                        annotations=annotations or None,
                     ),
                     spec=pod_spec(
                         scope,
@@ -129,7 +135,7 @@ class RagApp(pulumi.ComponentResource):
                                 image=args.image,
                                 port=PORT,
                                 environment=variables,
-                                probes=PROBES if args.certificate is None else OVER_TLS,
+                                probes=OVER_TLS if over_tls else PROBES,
                                 resources=RESOURCES,
                                 mounts=mounts,
                             )

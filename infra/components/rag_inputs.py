@@ -1,5 +1,7 @@
 """What the app is given: its arguments, and what they are to it as environment and key files."""
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from infra.schema import AccessSettings, AppSettings, ServiceType
 
 PORT = 1416
 DATA, KEYS, TLS = "/data", "/etc/rag", "/etc/rag-tls"
-CLIENT_SECRET = "oidc-client-secret"
+CLIENT_SECRET, BACKUP_KEYS = "oidc-client-secret", "backup-keys"
+BACKUP_KEY_BYTES = 32
 # Each node must have heard that a pod is to go before it stops taking requests.
 LEAVE_SECONDS, DRAIN_SECONDS, STOP_SECONDS = 8, 60, 22
 
@@ -38,6 +41,8 @@ class RagAppArgs:
     certificate: pulumi.Output[str] | None = None  # the Secret, where the app itself ends TLS
     url: str | None = None  # that callers use, where it is known before there is a Service
     client_secret: pulumi.Output[str] | None = None  # at the identity provider
+    backup_keys: pulumi.Output[str] | None = None
+    velero: bool = False  # it takes the app's volume
 
 
 def environment(args: RagAppArgs) -> dict[str, str]:
@@ -62,6 +67,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         result["RAG_CA_FILE"] = f"{FOLDER}/{FILE}"
     if args.settings.site is not None:
         result["RAG_SITE_DIR"] = SITE
+    if args.backup_keys is not None:
+        result["RAG_BACKUP_KEYS_FILE"] = f"{KEYS}/{BACKUP_KEYS}"
     if args.settings.ocr_languages is not None:
         result["RAG_OCR"] = "tesseract"
         result["RAG_OCR_LANGUAGES"] = args.settings.ocr_languages
@@ -139,6 +146,11 @@ def key_files(args: RagAppArgs) -> dict[str, pulumi.Output[str]]:
         **models,
         **_provider_keys(args.access),
         **({CLIENT_SECRET: args.client_secret} if args.client_secret is not None else {}),
+        **(
+            {BACKUP_KEYS: args.backup_keys.apply(sealing_keys)}
+            if args.backup_keys is not None
+            else {}
+        ),
     }
 
 
@@ -146,6 +158,23 @@ def _provider_keys(access: AccessSettings) -> dict[str, pulumi.Output[str]]:
     if access.oidc is None or access.oidc.keys is None:
         return {}
     return {"oidc-keys.json": pulumi.Output.from_input(access.oidc.keys)}
+
+
+def sealing_keys(given: str) -> str:
+    """Return the keys of backups, one a line; raises pulumi.RunError where one is none."""
+    keys = keys_in(given)
+    for number, key in enumerate(keys, start=1):
+        try:
+            size = len(base64.b64decode(key, validate=True))
+        except binascii.Error:
+            size = 0
+        if size != BACKUP_KEY_BYTES:
+            message = (
+                f"stackyard:backupKeys: key {number} is not {BACKUP_KEY_BYTES} bytes in base64\n"
+                "hint: openssl rand -base64 32 | pulumi config set --secret stackyard:backupKeys"
+            )
+            raise pulumi.RunError(message)
+    return "\n".join(keys) + "\n"
 
 
 def keys_in(given: str) -> list[str]:

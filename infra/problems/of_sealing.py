@@ -45,6 +45,7 @@ def sealing_problems(
     for role in ROLES:
         yield from _model(settings, role, allowed)
     yield from _provider(settings, allowed)
+    yield from _bucket(settings)
     yield from _addresses(settings, allowed)
     yield from _keys(settings, secrets)
     yield from _operator(settings)
@@ -148,9 +149,13 @@ def _hosted(role: ModelSettings, where: str, allowed: AllowList) -> Iterator[str
 
 
 def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
-    """Ask for the range of a provider of identities, as for a model's: the app calls both."""
+    """Ask for the range of what else pods call, as for a model's."""
     ocr = settings.models.ocr
-    called = {"access.oidc": settings.access.asked_provider, "models.ocr": ocr and ocr.url}
+    called = {
+        "access.oidc": settings.access.asked_provider,
+        "models.ocr": ocr and ocr.url,
+        "backup.s3": settings.backup.s3 and settings.backup.s3.endpoint,
+    }
     for where, url in called.items():
         for _, host, _ in addresses(url or ""):
             if _is_name(host) and not host.endswith((".svc", ".local")) and not allowed.ranges:
@@ -159,6 +164,15 @@ def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
                     f"no names, and {where} is at '{host}'\n"
                     f"{hint('network.allowed[1]', '10.0.0.10/32')}"
                 )
+
+
+def _bucket(settings: Settings) -> Iterator[str]:
+    s3 = settings.backup.s3
+    if s3 is not None and s3.endpoint is None:
+        yield (
+            f"{PROJECT}:backup.s3.endpoint: is not set, so the bucket is AWS's, outside\n"
+            f"{hint('backup.s3.endpoint', 'https://HOST-OF-YOURS')}"
+        )
 
 
 def _addresses(settings: Settings, allowed: AllowList) -> Iterator[str]:

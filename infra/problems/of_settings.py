@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.problems.of_access import access_problems
+from infra.problems.of_backup import backup_problems
 from infra.problems.of_edge import edge_problems
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
@@ -73,6 +74,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *_registry(settings, secrets),
         *edge_problems(settings),
         *access_problems(settings, secrets),
+        *backup_problems(settings, secrets),
         *_policy(settings),
         *_beside_the_roles(settings),
         *(problem for role in ROLES for problem in _role(settings, role, secrets)),

@@ -21,6 +21,7 @@ from infra.schema.stack import (
     BackupSettings,
     QdrantSettings,
     RegistrySettings,
+    S3Settings,
     Settings,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "QdrantSettings",
     "RegistrySettings",
     "RoleScaling",
+    "S3Settings",
     "ServiceType",
     "Settings",
     "TlsSettings",

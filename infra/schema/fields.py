@@ -20,6 +20,7 @@ Admission = Literal["off", "warn", "deny"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Exposure = Literal["ClusterIP", "NodePort", "LoadBalancer", "Ingress", "Gateway"]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 Principal = Annotated[

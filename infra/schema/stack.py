@@ -9,6 +9,7 @@ from infra.schema.cluster import ClusterSettings
 from infra.schema.edge import AddressRange, EdgeSettings, TlsSettings
 from infra.schema.fields import (
     Admission,
+    BucketName,
     Engine,
     Exposure,
     Frozen,
@@ -16,6 +17,7 @@ from infra.schema.fields import (
     ImageReference,
     OcrLanguages,
     Quantity,
+    Region,
     RegistryPath,
     Schedule,
     WebAddress,
@@ -144,8 +146,26 @@ class AppSettings(Frozen):
     )
 
 
+class S3Settings(Frozen):
+    """A bucket of S3, or of what speaks like it."""
+
+    bucket: BucketName = Field(description="it is there already")
+    prefix: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]+/)*$",
+        description="of the objects, for example `prod/`; one for each stack",
+    )
+    endpoint: WebAddress | None = Field(
+        default=None, description="of what speaks like S3. Unset: AWS's in the region"
+    )
+    region: Region | None = Field(
+        default=None,
+        description="of the bucket. Unset: cluster.region, at an endpoint us-east-1",
+    )
+
+
 class BackupSettings(Frozen):
-    """Backups by the clock, kept on a volume of their own."""
+    """Backups by the clock, kept on a volume of their own or in a bucket."""
 
     schedule: Schedule | None = Field(
         default=None,
@@ -155,6 +175,14 @@ class BackupSettings(Frozen):
     storage: Quantity = Field(default="20Gi", description="size of their volume")
     storage_class: str | None = Field(
         default=None, min_length=1, description="of their volume. Unset: the stack's"
+    )
+    velero: bool = Field(
+        default=False,
+        description="Velero's hook: a backup of the moment beside the app's documents, before it "
+        "takes their volume",
+    )
+    s3: S3Settings | None = Field(
+        default=None, description="a bucket in place of the volume; needs the secret `backupKeys`"
     )
 
 
@@ -229,5 +257,8 @@ SECRETS: dict[str, str] = {
     "rankingApiKey": "the hosted ranking model with a URL of its own",
     "registryPassword": "pulling from `registry.host` as `registry.username`",
     "appApiKeys": "keys that callers may use, separated by commas. Unset: one is generated",
+    "backupKeys": "sealing backups: 32 bytes in base64 each, separated by commas; the first seals, "
+    "all open. Keep them elsewhere too: without them a backup is lost. Unset: backups are plain",
+    "backupBucketKey": "`backup.s3.bucket`, as ID:SECRET. Unset: EKS Pod Identity",
     "oidcClientSecret": "`access.oidc.login.clientId` at its provider. Unset: a public client",
 }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,9 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as Speed
 
-from stackyard.archives import checked
+from stackyard.archives import SealedArchive, checked
 from stackyard.backing_up import check_free, fetch
+from stackyard.buckets import is_address, one
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.errors import Trouble
 from stackyard.progress import Stages
@@ -33,8 +35,8 @@ def backup(
 ) -> None:
     """Write all documents, chunks, jobs and keys of one moment into a file, and check it.
 
-    The service answers all the while. The file holds the documents in plain: keep it as you
-    keep them.
+    The service answers all the while. A stack with the secret backupKeys seals the file; else it
+    holds the documents in plain: keep it as you keep them.
     """
     target = resolve(stack, url, key_file)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -43,35 +45,59 @@ def backup(
     stages = Stages()
     with target.service() as service:
         held = fetch(service, file, partial(_shown, stages))
+    if output is None and isinstance(held, SealedArchive):
+        file = file.rename(f"{file}.sealed")
     size = file.stat().st_size
-    stages.say(
-        f"{file}: {held.documents} document(s), {held.points} chunks, {size:,} bytes, checked"
-    )
+    stages.say(f"{file}: {held}, {size:,} bytes, checked")
     if as_json:
         print(json.dumps({"file": str(file), "bytes": size, **held.as_json()}, indent=2))
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `stackyard backup` wrote.", metavar="FILE")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="What `stackyard backup` or the schedule wrote, also s3://BUCKET/KEY.",
+            metavar="FILE",
+        ),
+    ],
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
     key_file: KeyFile = None,
 ) -> None:
     """Put a backup into a service that holds no document: all of it or nothing."""
-    if not file.is_file():
-        message = f"{file} is not a file"
-        raise Trouble(message, "name what `stackyard backup` wrote")
-    checked(file)  # before hours are spent on sending it
-    size = file.stat().st_size
     stages = Stages()
-    with resolve(stack, url, key_file).service() as service:
-        told = service.restore(size, _shown(stages, size, _pieces(file)))
+    with _here(file) as path:
+        checked(path)  # before hours are spent on sending it
+        size = path.stat().st_size
+        with resolve(stack, url, key_file).service() as service:
+            told = service.restore(size, _shown(stages, size, _pieces(path)))
     stages.say(
         f"{told['documents']} document(s) and {told['points']} chunks of {told['created']} are back"
     )
     if as_json:
         print(json.dumps(told, indent=2))
+
+
+@contextmanager
+def _here(named: str) -> Iterator[Path]:
+    """Give the file; one of a bucket is on this machine only for that time."""
+    if is_address(named):
+        stored = one(named)
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(stored.local())
+            except OSError as error:
+                message = f"{named}: {error.strerror or error}"
+                raise Trouble(message, "TMPDIR must have room for it") from None
+            yield path
+        return
+    path = Path(named)
+    if not path.is_file():
+        message = f"{path} is not a file"
+        raise Trouble(message, "name what `stackyard backup` wrote")
+    yield path
 
 
 def _pieces(file: Path) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from tests.infra.recorder import Deployment
 from tests.infra.sealed import CERTIFICATE, HOST, PASSWORD, digest, sealed, write_files
 from tests.infra.test_gpu_settings import refusal
 
+AWS = "https://s3.eu-west-1.amazonaws.com"
 NIM = {role: {"profile": "p1"} for role in ("llm", "embedding", "ranking")}
 
 
@@ -115,6 +116,16 @@ def pods(found: Deployment) -> dict[str, dict[str, Any]]:
             {"models": models("llm", profile="p1") | {"ocr": {"url": "https://ocr.example/v1"}}},
             {},
             "models.ocr.url: names 'https://ocr.example/v1'",
+        ),
+        (
+            {"backup": {"schedule": "0 3 * * *", "s3": {"bucket": "b-1", "region": "eu-west-1"}}},
+            {"backupKeys": "k"},
+            "backup.s3.endpoint: is not set, so the bucket is AWS's, outside",
+        ),
+        (
+            {"backup": {"schedule": "0 3 * * *", "s3": {"bucket": "b-1", "endpoint": AWS}}},
+            {"backupKeys": "k"},
+            "backup.s3.endpoint: names 'https://s3.eu-west-1.amazonaws.com'",
         ),
     ],
 )

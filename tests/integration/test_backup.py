@@ -1,11 +1,13 @@
 """The drill: write, back up, lose everything, restore; the same answers with the same citations."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from app.backup.sealing import Key, sealed
 from stackyard.cli import app as cli
 from tests.app.fake_qdrant import FakeQdrant
 from tests.app.files import pdf
@@ -14,6 +16,7 @@ from tests.fakes.nim import FakeNim
 
 pytestmark = pytest.mark.integration
 
+OURS, NEWER, OTHERS = (Key(bytes([n]) * 32) for n in (1, 2, 3))
 PLACES = {"Borduria": "Szohod", "Syldavia": "Klow", "Ruritania": "Strelsau", "Genovia": "Pyrus"}
 
 
@@ -38,10 +41,11 @@ def old(tmp_path: Path, nim: FakeNim) -> Iterator[AppProcess]:
 
 @pytest.fixture
 def new(tmp_path: Path, nim: FakeNim) -> Iterator[AppProcess]:
-    """An empty service on another machine, as far as this one can tell."""
+    """An empty service on another machine, as far as this one can tell; it has a newer key."""
     with FakeQdrant() as qdrant:
         (tmp_path / "new").mkdir()
-        process = AppProcess(tmp_path / "new", nim, qdrant).start()
+        keys = told_keys(tmp_path, NEWER, OURS)
+        process = AppProcess(tmp_path / "new", nim, qdrant, environment=keys).start()
         try:
             yield process
         finally:
@@ -53,6 +57,13 @@ def run(process: AppProcess, *arguments: str, fails: bool = False) -> str:
     done = CliRunner().invoke(cli, [*arguments, *where])
     assert (done.exit_code != 0) == fails, done.output
     return done.output
+
+
+def told_keys(folder: Path, *keys: Key) -> dict[str, str]:
+    """Return the environment of a service that has keys of backups."""
+    file = folder / "backup-keys"
+    file.write_text("\n".join(base64.b64encode(each.secret).decode() for each in keys))
+    return {"RAG_BACKUP_KEYS_FILE": str(file)}
 
 
 def answers(process: AppProcess) -> list[object]:
@@ -69,16 +80,20 @@ def listed(process: AppProcess) -> object:
         return client.get("/v1/documents").json()
 
 
-def test_everything_comes_back_with_the_same_answers(
+def test_everything_comes_back_sealed_with_the_same_answers(
     tmp_path: Path, old: AppProcess, new: AppProcess, nim: FakeNim
 ) -> None:
-    file = tmp_path / "backup.tar"
+    old.environment |= told_keys(old.directory, OURS)
+    old.stop()
+    old.start()
+    file = tmp_path / "backup.tar.sealed"
     with old.client() as client:
         wanted = {"subject": "alice", "role": "reader"}
         key = client.post("/v1/keys", json=wanted).json()["key"]
     before, documents = answers(old), listed(old)
-    run(old, "backup", "-o", str(file))
+    assert f"sealed with key {OURS.id}" in run(old, "backup", "-o", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
+    assert not any(mark in file.read_bytes() for mark in (b"%PDF", b"journal.sqlite3", b"Borduria"))
     embedded = len(nim.posts("/v1/embeddings"))
 
     told = run(new, "restore", str(file))
@@ -123,6 +138,25 @@ def test_a_service_that_holds_documents_takes_no_backup(tmp_path: Path, old: App
 
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:stackyard:problem:not-empty")
     assert "It holds 5" in refused.json()["detail"]
+
+
+def test_a_sealed_backup_without_its_key_or_with_a_damage_changes_nothing(
+    tmp_path: Path, new: AppProcess
+) -> None:
+    file, content = tmp_path / "backup.tar.sealed", b"a" * 5000
+    foreign, ours = (b"".join(sealed(iter([content]), len(content), key)) for key in (OTHERS, OURS))
+
+    file.write_bytes(foreign)
+    told = run(new, "restore", str(file), fails=True)
+    with new.client() as client:
+        damaged = client.put("/v1/backup", content=ours[:200] + b"b" + ours[201:])
+        cut = client.put("/v1/backup", content=ours[:-50])
+
+    assert f"sealed with key {OTHERS.id}, and the keys here are: {NEWER.id}, {OURS.id}" in told
+    assert "Nothing was changed; add its key to the stack's backupKeys" in told
+    assert (damaged.status_code, cut.status_code) == (422, 422)
+    assert "piece 0 is damaged, or not in its place. Nothing" in damaged.json()["detail"]
+    assert listed(new)["total"] == 0  # type: ignore[index]
 
 
 def test_a_damaged_backup_changes_nothing(tmp_path: Path, old: AppProcess, new: AppProcess) -> None:

@@ -1,12 +1,14 @@
 """What the CronJob runs, against a real app: a whole file or none, the newest kept."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from app.backup.archive import verified
-from app.backup.keeping import main, prune
+from app.backup.keeping import Folder, main, prune
 from tests.app.process import AppProcess
+from tests.stackyard.fake_s3 import FakeS3
 
 pytestmark = pytest.mark.integration
 
@@ -24,8 +26,27 @@ def test_each_run_leaves_a_whole_backup_and_no_more_than_asked(
     kept = sorted(tmp_path.iterdir())
     assert kept[0].name == "stackyard-20260102T030000Z.tar"
     assert len(kept) == 2
-    assert verified(kept[1]).documents >= 1
+    with kept[1].open("rb") as content:
+        assert verified(content).documents >= 1
     assert "removed stackyard-20260101T030000Z.tar" in capsys.readouterr().out
+
+
+def test_a_run_puts_one_into_a_bucket_and_another_key_of_it_is_told(
+    app: AppProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bucket-key").write_text("id:secret")
+    key = ["--key-file", str(app.keys_file), "--bucket-key-file", str(tmp_path / "bucket-key")]
+    with FakeS3("vault", {"prod/stackyard-20260101T030000Z.tar.sealed": b"x"}) as s3:
+        place = ["--prefix", "prod/", "--endpoint", s3.url, "--region", "us-east-1"]
+
+        assert main([app.url, *key, "--bucket", "vault", *place, "--keep", "1"]) == 0
+        assert main([app.url, *key, "--bucket", "none", *place, "--keep", "1"]) == 1
+
+    ((name, content),) = s3.objects.items()
+    assert verified(BytesIO(content)).documents >= 1
+    said = capsys.readouterr()
+    assert f"{name.removeprefix('prod/')} {len(content)} bytes, removed stackyard-2026" in said.out
+    assert "no backup was taken: s3://none/prod/ refuses: E404 no" in said.err
 
 
 def test_a_refusal_leaves_the_earlier_ones_alone(
@@ -42,5 +63,5 @@ def test_a_refusal_leaves_the_earlier_ones_alone(
     )
 
     assert "no backup was taken: 401" in capsys.readouterr().err
-    assert prune(tmp_path, 1) == []
+    assert prune(Folder(tmp_path), 1) == []
     assert not list(tmp_path.glob("*.part"))

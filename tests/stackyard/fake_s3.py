@@ -1,24 +1,37 @@
-"""S3's two calls that `ingest` makes, in a thread of the test; pages hold two objects."""
+"""S3's calls that we make, in a thread of the test; pages hold two objects.
 
+`ingest` and `restore` list and get, the CronJob of backups puts in parts, lists and removes.
+"""
+
+import base64
+import hashlib
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 PAGE = 2
 
 
 class FakeS3:
-    """`objects` by key, all in one bucket; a key in `broken` is listed and cannot be fetched."""
+    """`objects` by key, all in one bucket; a key in `broken` is listed and cannot be fetched.
+
+    `failures` are statuses that the next requests which write are answered with; `loses` bytes are
+    cut off the end of what is put together.
+    """
 
     def __init__(self, bucket: str, objects: Mapping[str, bytes]) -> None:
         self.bucket = bucket
         self.objects = dict(objects)
         self.broken: set[str] = set()
         self.signed: list[bool] = []
+        self.failures: list[int] = []
+        self.loses = 0
+        self.parts: dict[str, dict[int, bytes]] = {}  # of uploads that did not end
         fake = self
 
         class Handler(_Handler):
@@ -81,8 +94,67 @@ class _Handler(BaseHTTPRequestHandler):
             after = query.get("continuation-token", [""])[0]
             self._send(200, self.s3.page(prefix, after).encode())
 
-    def _send(self, status: int, body: bytes) -> None:
+    def do_POST(self) -> None:
+        key, query, body = self._written()
+        if key is None:
+            return
+        if "uploads" in query:
+            identity = f"upload {len(self.s3.parts)}+/"  # what has to be quoted
+            self.s3.parts[identity] = {}
+            answer = f"<R><UploadId>{identity}</UploadId></R>"
+        else:
+            parts = self.s3.parts.pop(query["uploadId"][0])
+            tags = "".join(f'"{hashlib.md5(parts[n]).hexdigest()}"' for n in sorted(parts))
+            named = "".join(each.text or "" for each in ElementTree.fromstring(body).iter("ETag"))
+            assert named == tags, (named, tags)
+            content = b"".join(parts[number] for number in sorted(parts))
+            self.s3.objects[key] = content[: len(content) - self.s3.loses]
+            answer = "<R/>"
+        self._send(200, answer.encode())
+
+    def do_PUT(self) -> None:
+        key, query, body = self._written()
+        if key is None:
+            return
+        self.s3.parts[query["uploadId"][0]][int(query["partNumber"][0])] = body
+        self._send(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
+
+    def do_DELETE(self) -> None:
+        key, query, _ = self._written()
+        if key is None:
+            return
+        if "uploadId" in query:
+            del self.s3.parts[query["uploadId"][0]]
+        else:
+            del self.s3.objects[key]
+        self._send(204, b"")
+
+    def _written(self) -> tuple[str | None, dict[str, list[str]], bytes]:
+        """Return what is asked for, once it is signed and whole; else refuse it: None."""
+        parts = urlsplit(self.path)
+        bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+        status = self.s3.failures.pop(0) if self.s3.failures else 200
+        if bucket != self.s3.bucket:
+            status = 404
+        elif self.headers["content-md5"] != md5 or not self._is_signed(body):
+            status = 403
+        if status != 200:
+            self._send(
+                status, f"<Error><Code>E{status}</Code><Message>no</Message></Error>".encode()
+            )
+            return None, {}, b""
+        return key, parse_qs(parts.query, keep_blank_values=True), body
+
+    def _is_signed(self, body: bytes) -> bool:
+        digest = hashlib.sha256(body).hexdigest() == self.headers["x-amz-content-sha256"]
+        return digest and "AWS4-HMAC-SHA256" in self.headers.get("authorization", "")
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str] = {}) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

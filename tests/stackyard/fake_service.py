@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.backup.archive import Manifest, written
+from app.backup.sealing import Key, sealed
 
 KEY = "a-key-of-the-tests"
 STOPWORDS = {"a", "an", "are", "at", "do", "for", "how", "in", "is", "of", "the", "to", "which"}
@@ -37,6 +38,8 @@ class FakeService:
         self.forgets_to_delete = False
         self.invents_quotes = False
         self.busy = False
+        self.restored = b""
+        self.seals_with: Key | None = None
         self.fails_on: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -72,6 +75,7 @@ class FakeService:
             Route("/v1/documents/{id}/text", self._text),
             Route("/v1/jobs/{id}", self._job),
             Route("/v1/backup", self._backup, methods=["POST"]),
+            Route("/v1/backup", self._restore, methods=["PUT"]),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(BaseHTTPMiddleware, dispatch=self._guard)
@@ -81,7 +85,14 @@ class FakeService:
         if self.busy:
             return problem(409, "busy", "Another backup or restore is running", "Try again later")
         held = Manifest("2026-11-27T03:00:00+00:00", 384, "m", len(self.documents), {}, ())
-        return Response(b"".join(written(Path(), held)), media_type="application/x-tar")
+        content = b"".join(written(Path(), held))
+        if self.seals_with is not None:
+            content = b"".join(sealed(iter([content]), len(content), self.seals_with))
+        return Response(content, media_type="application/x-tar")
+
+    async def _restore(self, request: Request) -> Response:
+        self.restored = await request.body()
+        return JSONResponse({"created": "2026-11-27T03:00:00+00:00", "documents": 5, "points": 60})
 
     async def _guard(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         given = request.headers.get("authorization")

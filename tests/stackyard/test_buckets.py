@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.backup.sealing import Key, sealed
 from tests.stackyard.conftest import Invoke
 from tests.stackyard.fake_s3 import FakeS3
 from tests.stackyard.fake_service import FakeService
@@ -69,6 +70,28 @@ def test_an_object_that_cannot_be_fetched_stops_no_other(
     assert done.exit_code == 1
     found = {row["name"]: row["reason"] for row in json.loads(done.stdout)}
     assert found == {"a.txt": "it cannot be fetched: AccessDenied no", "b & c.md": ""}
+
+
+def test_a_backup_in_a_bucket_is_fetched_checked_and_restored(
+    s3: FakeS3, service: FakeService, key_file: Path, invoke: Invoke
+) -> None:
+    where = ("--url", service.url, "--key-file", key_file)
+    names = [f"prod/stackyard-2026010{day}T030000Z.tar.sealed" for day in (1, 2, 3)]
+    whole = b"".join(sealed(iter([b"x" * 999]), 999, Key(bytes(32))))
+    s3.objects |= {names[0]: whole, names[1]: whole[:-40], names[2]: whole}
+
+    done = invoke("restore", f"s3://library/{names[0]}", *where)
+    damaged = invoke("restore", f"s3://library/{names[1]}", *where)
+    none = invoke("restore", "s3://library/prod", *where)
+    s3.broken = {names[2]}
+    closed = invoke("restore", f"s3://library/{names[2]}", *where)
+
+    assert service.restored == whole
+    assert "5 document(s) and 60 chunks" in done.stderr
+    assert "is damaged at its end" in damaged.stderr
+    assert "s3://library/prod is no object; below it are 3" in none.stderr
+    assert f"hint: name one, for example s3://library/{names[2]}" in none.stderr
+    assert "it cannot be fetched: AccessDenied no" in closed.stderr
 
 
 @pytest.mark.parametrize(
