@@ -64,9 +64,9 @@ class SessionStore:
             self._tidy(now)
             self._db.execute("insert into sessions values (?, ?, ?, ?, ?, ?)", row)
             self._db.execute(
-                "delete from sessions where subject = ?1 and rowid not in (select rowid from"
-                " sessions where subject = ?1 order by began desc, rowid desc limit ?2)",
-                (subject, OF_ONE),
+                "delete from sessions where subject = :subject and rowid not in (select rowid from"
+                " sessions where subject = :subject order by began desc, rowid desc limit :kept)",
+                {"subject": subject, "kept": OF_ONE},
             )
         return session, secret
 
