@@ -16,6 +16,7 @@ from infra.components.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
 from stackyard.orphans import end_orphans
+from stackyard.pending import Pending, twice_in_aws
 from stackyard.progress import Tell
 from stackyard.project import NAME, Stack
 
@@ -113,10 +114,10 @@ class Engine:
             end_orphans(self._mark)
             self._run("cancel", "--yes", self.stack.name)
             done.append("removed the lock of a run that was killed")
-        cleared = self._clear_pending()
-        if cleared:
-            done.append(f"took up {cleared} operation(s) that a killed run had begun")
-        return done
+        begun = self._clear_pending()
+        if begun:
+            done.append(f"took up {len(begun)} operation(s) that a killed run had begun")
+        return done + twice_in_aws(self.stack.name, begun)
 
     def locks(self) -> list[Lock]:
         """Return the locks on this stack; none for a backend that is not a folder."""
@@ -144,17 +145,18 @@ class Engine:
             tell(f"waiting for another run, process {alive[0].pid}")
             time.sleep(0.5)
 
-    def _clear_pending(self) -> int:
+    def _clear_pending(self) -> list[Pending]:
         exported = self._export()
         deployment = exported.get("deployment")
         pending = deployment.get("pending_operations") if isinstance(deployment, dict) else None
         if not isinstance(deployment, dict) or not pending:
-            return 0
-        # Creation is idempotent in every resource of ours (server-side apply, names from the
-        # stack), so the next `up` takes them up; a refresh would need a cluster, perhaps not there.
+            return []
+        # Creation is idempotent in every resource of ours in a cluster (server-side apply, names
+        # from the stack), so the next `up` takes them up; a refresh would need a cluster, perhaps
+        # not there.
         del deployment["pending_operations"]
         self._run("stack", "import", stack=True, given=json.dumps(exported))
-        return len(pending)
+        return [dict(each) for each in pending]
 
     def _export(self) -> dict[str, object]:
         read = json.loads(self._run("stack", "export", stack=True))
