@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +17,7 @@ from infra.components.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
 from stackyard.orphans import end_orphans
-from stackyard.pending import Pending, twice_in_aws
+from stackyard.pending import Pending, drop_cut_attributes, twice_in_aws
 from stackyard.progress import Tell
 from stackyard.project import NAME, Stack
 
@@ -112,6 +113,7 @@ class Engine:
         done = []
         if self._wait_for_other(tell):
             end_orphans(self._mark)
+            drop_cut_attributes(self._kept)
             self._run("cancel", "--yes", self.stack.name)
             done.append("removed the lock of a run that was killed")
         begun = self._clear_pending()
@@ -121,11 +123,16 @@ class Engine:
 
     def locks(self) -> list[Lock]:
         """Return the locks on this stack; none for a backend that is not a folder."""
-        backend = urlsplit(self.environment.get("PULUMI_BACKEND_URL") or self._logged_in_to())
-        if backend.scheme != "file":
+        if self._kept is None:
             return []
-        folder = Path(unquote(backend.path)) / ".pulumi/locks/organization" / NAME / self.stack.name
+        folder = self._kept / "locks/organization" / NAME / self.stack.name
         return [_read_lock(path) for path in sorted(folder.glob("*.json"))]
+
+    @cached_property
+    def _kept(self) -> Path | None:
+        """Return where the backend keeps everything; None for one that is not a folder."""
+        backend = urlsplit(self.environment.get("PULUMI_BACKEND_URL") or self._logged_in_to())
+        return Path(unquote(backend.path)) / ".pulumi" if backend.scheme == "file" else None
 
     def _logged_in_to(self) -> str:
         return str(json.loads(self._run("whoami", "--json")).get("url", ""))

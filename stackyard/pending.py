@@ -1,6 +1,8 @@
 """What a killed run was in the middle of, and what of it may be there twice."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 Pending = dict[str, object]  # an operation that began and did not end, as the engine exports it
 
@@ -22,6 +24,21 @@ def twice_in_aws(stack: str, pending: Sequence[Pending]) -> list[str]:
         f"--tag-filters Key={TAG},Values={stack}"
     )
     return [told]
+
+
+def drop_cut_attributes(kept: Path | None) -> None:
+    """Remove what the engine's folder has cut off beside a state file, which is whole without it.
+
+    The engine replaces a state file in one step, and writes what it notes beside it (`.attrs`: type
+    and checksum) in place; with half of that it says `failed to load checkpoint: EOF`.
+    """
+    if kept is None:
+        return
+    for path in kept.rglob("*.attrs"):
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            path.unlink()
 
 
 def _made_there(pending: Pending) -> str | None:

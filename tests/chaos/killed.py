@@ -1,17 +1,28 @@
-"""What is killed in the middle and started again: the vector store."""
+"""What is killed in the middle and started again: the vector store, and `pulumi up`."""
 
+import os
 import random
+import signal
+import subprocess
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
+from stackyard.engine import MARK, Engine
+from stackyard.project import Stack
+from tests.app.process import until
 from tests.chaos.seen import Seen
 from tests.chaos.yard import is_right, seconds_until, yard
 from tests.local.qdrant.serving import Serving
 from tests.soak.__main__ import PAGES, text_of
+from tests.stacks.driver import Driver
+from tools import toolchain
 
 FILES = 20  # uploaded before each kill
+BEGUN = 4  # changes that an `up` has made before it is killed
+LATE = 0.2  # seconds in which a change is made and not answered
 
 
 def store_killed(folder: Path, scale: int) -> Seen:
@@ -54,3 +65,61 @@ def pages_in(url: str) -> dict[str, list[int]]:
         meta = point["payload"]["meta"]
         found.setdefault(meta["document"], []).append(meta["page"])
     return found
+
+
+def up_interrupted(folder: Path, scale: int) -> Seen:
+    """kill -9 of `pulumi up` in the middle, again and again; then one that ends, and a destroy.
+
+    The engine is Pulumi's own; Kubernetes and the image builds are doubles that answer late, so
+    that each kill finds changes which were made and are not in the state.
+    """
+    chance, wanted, kills = random.Random(1), 2 * scale, 0
+    with patch.dict(os.environ, {"STACKYARD_HOME": str(folder / "home")}):
+        toolchain.ensure(toolchain.DEPLOYING)
+        driver = Driver("onprem", folder)
+        driver.environment["DOUBLE_SECONDS"] = str(LATE)
+        engine = Engine(Stack("onprem", driver.project), driver.environment)
+        while kills < wanted and kill_an_up(driver, engine, chance.uniform(0.0, LATE)):
+            kills += 1
+            engine.carry_on(_quiet)
+        engine.up(_quiet)
+        made = {line["id"] for line in driver.lines() if line["method"] == "create"}
+        driver.calls()
+        driver.pulumi("preview", "--expect-no-changes")
+        # What holds data is protected: the preview of a destroy stops it. Without one the engine
+        # removes what is not protected before it comes to what is.
+        driver.refused("destroy", "--yes")
+        stopped = not driver.lines()
+        engine.destroy(_quiet)
+        gone = {line["id"] for line in driver.lines() if line["method"] == "delete"}
+        left = len(engine.resources())
+    kept = kills > 0 and stopped and gone == made and not left
+    said = (
+        f"{kills} kills, then an up that ends and a preview without changes; a destroy"
+        f" {'stops' if stopped else 'does not stop'} at the data; unprotected, {len(gone)} of"
+        f" {len(made)} objects are removed, {left} left in the state"
+    )
+    return Seen(kept, said, {"kills": kills, "orphans": len(made - gone)})
+
+
+def kill_an_up(driver: Driver, engine: Engine, wait: float) -> bool:
+    """Start an `up` and kill it in the middle; tell whether it did not end before."""
+    enough = len(driver.lines()) + BEGUN
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=driver.project,
+        env={**driver.environment, MARK: str(engine.stack.home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        until(lambda: process.poll() is not None or len(driver.lines()) >= enough, 600)
+        time.sleep(wait)
+        if process.poll() is not None:
+            return False
+        os.killpg(process.pid, signal.SIGKILL)
+    return True
+
+
+def _quiet(_line: str) -> None:
+    return None

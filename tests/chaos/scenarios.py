@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from tests.chaos.cgroup import why_no_limit
-from tests.chaos.killed import store_killed
+from tests.chaos.killed import store_killed, up_interrupted
 from tests.chaos.memory import out_of_memory
 from tests.chaos.rolling import rolling_update
 from tests.chaos.seen import Seen
@@ -255,5 +255,6 @@ SCENARIOS = (
     Scenario("caller-gone", "R10", "the model's call ends within 1 s", caller_gone),
     Scenario("too-many", "R12", "answered or 429/503 with Retry-After, normal < 2 s", too_many),
     Scenario("killed-while-indexing", "R13", "0 lost, 0 doubled", killed_while_indexing),
+    Scenario("up-interrupted", "R14", "the next up carries on, 0 orphans", up_interrupted),
     Scenario("long-run", "R15", "all answered, < 8 MiB more memory", long_run),
 )

@@ -8,8 +8,8 @@ from tests.chaos.scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.integration
 # tests/integration/test_app_jobs.py kills an ingesting app in every run, the journey of tests/e2e
-# every pod
-LARGE = {"killed-while-indexing", "store-killed"}
+# every pod, and an `up`
+LARGE = {"killed-while-indexing", "store-killed", "up-interrupted"}
 SMALL = [each for each in SCENARIOS if each.name not in LARGE]
 
 

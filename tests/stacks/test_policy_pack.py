@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.test_through_the_engine import Driver
+from tests.stacks.driver import Driver
 from tools import toolchain
 
 PACK = Path(__file__).parents[2] / "policy"

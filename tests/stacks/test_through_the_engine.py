@@ -4,98 +4,25 @@ What AWS is asked for is checked against its own service models; nothing is made
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from stackyard import machine
-from stackyard.project import Stack
 from tests.infra.sealed import write_files
+from tests.stacks.driver import Driver
 from tests.stacks.test_stacks import NEEDED, profiles_of_a_sealed_site
 from tools import toolchain
 
-ROOT = Path(__file__).parents[2]
-DOUBLES = ("aws", "kubernetes", "pulumi-python")
-
 pytestmark = pytest.mark.engine
+ANOTHER_VERSION = """
+import infra.catalog
 
+infra.catalog.QDRANT = "qdrant/qdrant:{version}-unprivileged"
+from infra.program import deploy
 
-class Driver:
-    """One of our example stacks in a project folder and a state of its own."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.log = name, folder / "calls.jsonl"
-        self.project = folder / "project"
-        plugins = folder / "plugins"
-        for each in (self.project, folder / "state", plugins, folder / ".kube"):
-            each.mkdir()
-        (folder / ".kube/config").write_text("{}")
-        for package in DOUBLES:
-            executable = plugins / f"pulumi-resource-{package}"
-            executable.write_text(
-                f"#!/bin/sh\nexec {sys.executable} -m tests.stacks.doubles.provider {package}\n"
-            )
-            executable.chmod(0o755)
-        declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        declared["runtime"]["options"]["virtualenv"] = sys.prefix
-        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(declared))
-        shutil.copy(ROOT / "__main__.py", self.project)
-        shutil.copy(ROOT / f"examples/Pulumi.{name}.yaml", self.project)
-        tools = machine.environment(Stack(name, self.project))
-        self.environment = {
-            **tools,
-            "PATH": f"{plugins}{os.pathsep}{tools['PATH']}",
-            "HOME": str(folder),
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "of the tests",
-            "PYTHONPATH": str(ROOT),
-            "DOUBLE_LOG": str(self.log),
-        }
-        self.pulumi("stack", "init", name)
-        for key, value in NEEDED.get(name, {}).items():
-            self.pulumi("config", "set", "--secret", f"stackyard:{key}", value)
-
-    def pulumi(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.project,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        text = done.stdout + done.stderr
-        assert done.returncode == 0, text
-        return text
-
-    def set(self, path: str, value: str) -> None:
-        self.pulumi("config", "set", "--path", f"stackyard:{path}", value)
-
-    def up(self, *, preview: bool = False) -> str:
-        return self.pulumi("up", "--yes", *(() if preview else ("--skip-preview",)))
-
-    def destroy(self) -> None:
-        self.pulumi("state", "unprotect", "--all", "--yes")
-        self.pulumi("destroy", "--yes", "--skip-preview")
-
-    def calls(self) -> list[tuple[str, str]]:
-        """Return method and name of each change since the last question, in order."""
-        if not self.log.exists():
-            return []
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        self.log.unlink()
-        return [(line["method"], _name(line["urn"])) for line in lines]
-
-
-def _name(urn: str) -> str:
-    kind, _, name = urn.split("::", 2)[2].rpartition("::")
-    return f"{kind.rpartition(':')[2]} {name}"
+deploy()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +148,48 @@ def test_every_other_example_comes_stays_and_goes_whole_on_doubles(
     driver.destroy()
     gone = [called for method, called in driver.calls() if method == "delete"]
     assert sorted(gone) == sorted(made)
+
+
+def test_a_version_two_steps_on_is_refused_before_anything_changes_and_the_next_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    toolchain.ensure()
+    driver = Driver("existing", tmp_path)
+    driver.set("app.expose", "ClusterIP")
+    driver.up()
+    driver.calls()
+    before = resources(driver)
+    program = driver.project / "__main__.py"
+
+    program.write_text(ANOTHER_VERSION.format(version="v1.21.0"))
+    told = driver.refused("up", "--yes", "--skip-preview")
+
+    assert (
+        "Qdrant would go from v1.19.0-unprivileged to v1.21.0-unprivileged; it reads what" in told
+    )
+    assert "hint: go by way of the stackyard that brings the version in between" in told
+    assert driver.calls() == []
+    assert resources(driver) == before
+
+    program.write_text(ANOTHER_VERSION.format(version="v1.20.0"))
+    driver.up()
+
+    assert driver.calls() == [
+        ("update", "VersionStep qdrant-version"),
+        ("update", "StatefulSet qdrant-statefulset"),
+    ]
+
+
+def resources(driver: Driver) -> dict[str, object]:
+    """Return what the state has of each but the stack itself, whose outputs every run writes."""
+    exported = json.loads(driver.pulumi("stack", "export", "--show-secrets"))
+    found = exported["deployment"]["resources"]
+    return {
+        each["urn"]: (each.get("id"), each.get("inputs"))
+        for each in found
+        if each["type"] != "pulumi:pulumi:Stack"
+    }
 
 
 def _in_order(found: list[str], *wanted: str) -> None:

@@ -1,6 +1,8 @@
 """What a killed run was making: told where nobody can know whether it is there."""
 
-from stackyard.pending import Pending, twice_in_aws
+from pathlib import Path
+
+from stackyard.pending import Pending, drop_cut_attributes, twice_in_aws
 
 
 def pending(kind: str, name: str, *, operation: str = "creating") -> Pending:
@@ -26,3 +28,17 @@ def test_what_has_a_name_of_its_own_is_made_once_and_needs_no_word() -> None:
     ]
 
     assert twice_in_aws("eks", begun) == []
+
+
+def test_what_was_cut_off_beside_a_state_file_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "stacks/a.json.attrs", tmp_path / "stacks/b.json.attrs"
+    state = tmp_path / "stacks/b.json"
+    whole.parent.mkdir()
+    whole.write_text('{"md5": ""}')
+    cut.write_text("")
+    state.write_text("")
+
+    drop_cut_attributes(tmp_path)
+    drop_cut_attributes(None)
+
+    assert (whole.exists(), cut.exists(), state.exists()) == (True, False, True)
