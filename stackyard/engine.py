@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ from infra.components.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
 from stackyard.orphans import end_orphans
+from stackyard.pending import Pending, drop_cut_attributes, twice_in_aws
 from stackyard.progress import Tell
 from stackyard.project import NAME, Stack
 
@@ -111,20 +113,26 @@ class Engine:
         done = []
         if self._wait_for_other(tell):
             end_orphans(self._mark)
+            drop_cut_attributes(self._kept)
             self._run("cancel", "--yes", self.stack.name)
             done.append("removed the lock of a run that was killed")
-        cleared = self._clear_pending()
-        if cleared:
-            done.append(f"took up {cleared} operation(s) that a killed run had begun")
-        return done
+        begun = self._clear_pending()
+        if begun:
+            done.append(f"took up {len(begun)} operation(s) that a killed run had begun")
+        return done + twice_in_aws(self.stack.name, begun)
 
     def locks(self) -> list[Lock]:
         """Return the locks on this stack; none for a backend that is not a folder."""
-        backend = urlsplit(self.environment.get("PULUMI_BACKEND_URL") or self._logged_in_to())
-        if backend.scheme != "file":
+        if self._kept is None:
             return []
-        folder = Path(unquote(backend.path)) / ".pulumi/locks/organization" / NAME / self.stack.name
+        folder = self._kept / "locks/organization" / NAME / self.stack.name
         return [_read_lock(path) for path in sorted(folder.glob("*.json"))]
+
+    @cached_property
+    def _kept(self) -> Path | None:
+        """Return where the backend keeps everything; None for one that is not a folder."""
+        backend = urlsplit(self.environment.get("PULUMI_BACKEND_URL") or self._logged_in_to())
+        return Path(unquote(backend.path)) / ".pulumi" if backend.scheme == "file" else None
 
     def _logged_in_to(self) -> str:
         return str(json.loads(self._run("whoami", "--json")).get("url", ""))
@@ -144,17 +152,18 @@ class Engine:
             tell(f"waiting for another run, process {alive[0].pid}")
             time.sleep(0.5)
 
-    def _clear_pending(self) -> int:
+    def _clear_pending(self) -> list[Pending]:
         exported = self._export()
         deployment = exported.get("deployment")
         pending = deployment.get("pending_operations") if isinstance(deployment, dict) else None
         if not isinstance(deployment, dict) or not pending:
-            return 0
-        # Creation is idempotent in every resource of ours (server-side apply, names from the
-        # stack), so the next `up` takes them up; a refresh would need a cluster, perhaps not there.
+            return []
+        # Creation is idempotent in every resource of ours in a cluster (server-side apply, names
+        # from the stack), so the next `up` takes them up; a refresh would need a cluster, perhaps
+        # not there.
         del deployment["pending_operations"]
         self._run("stack", "import", stack=True, given=json.dumps(exported))
-        return len(pending)
+        return [dict(each) for each in pending]
 
     def _export(self) -> dict[str, object]:
         read = json.loads(self._run("stack", "export", stack=True))

@@ -15,9 +15,13 @@ import orjson
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
-from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, discovered
+from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, asked, discovered
 
 log = logging.getLogger("app.access")
+# a document that is none of keys ends in any of these
+UNREADABLE = (
+    httpx.HTTPError, OSError, ValueError, TypeError, LookupError, AttributeError, PyJWTError,
+)  # fmt: skip
 
 
 class KeysUnavailable(Exception):
@@ -56,7 +60,7 @@ class KeySet:
         try:
             read = await (self._of_file() if self._file else self._of_provider())
             keys = {key.key_id: key for key in PyJWKSet.from_dict(read).keys}
-        except (httpx.HTTPError, OSError, ValueError, TypeError, KeyError, PyJWTError) as error:
+        except UNREADABLE as error:
             log.warning("no keys of the provider", extra={"error": type(error).__name__})
             self._looked = time.monotonic()
             return
@@ -75,5 +79,9 @@ class KeySet:
     async def _of_provider(self) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
             found = await discovered(client, self._issuer)
-            read: dict[str, Any] = (await client.get(found["jwks_uri"])).raise_for_status().json()
+            status, said = await asked(client, "GET", found["jwks_uri"])
+        read: dict[str, Any] = said
+        if status != 200:
+            msg = f"the keys' address answers {status}"
+            raise ValueError(msg)
         return read

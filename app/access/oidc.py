@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt.exceptions import InvalidTokenError
@@ -105,12 +105,12 @@ class OidcVerifier:
     def person(self, claims: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         """Return user and groups that claims name; raise BadToken where they name nobody."""
         user = claims.get(self._settings.user_claim)
-        if not isinstance(user, str) or not user:
+        if not _is_name(user):
             raise BadToken(guess=False)
         listed = claims.get(self._settings.groups_claim, [])
         if not isinstance(listed, list):
             return user, frozenset()
-        return user, frozenset(each for each in listed if isinstance(each, str) and each)
+        return user, frozenset(each for each in listed if _is_name(each))
 
     def lacks(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether claims leave out who it is, or the groups."""
@@ -119,7 +119,7 @@ class OidcVerifier:
     def _checked(self, token: bytes, key: jwt.PyJWK, audience: Sequence[str]) -> dict[str, Any]:
         settings = self._settings
         try:
-            return jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=list(ALGORITHMS),
@@ -128,6 +128,7 @@ class OidcVerifier:
                 leeway=settings.skew_seconds,
                 options={"require": ["exp", "iss", "aud"]},
             )
+            float(claims["exp"])  # a number of any length is whole to PyJWT
         except (
             jwt.ExpiredSignatureError,
             jwt.ImmatureSignatureError,
@@ -137,8 +138,9 @@ class OidcVerifier:
         ):
             # The signature was right: somebody's real token, only not for now or not for here.
             raise BadToken(guess=False) from None
-        except (InvalidTokenError, ValueError, TypeError):
+        except (InvalidTokenError, ValueError, TypeError, OverflowError):
             raise BadToken(guess=True) from None
+        return claims
 
     def _remember(self, token: bytes, identity: Identity, until: float) -> None:
         if self._version != self._keys.version:
@@ -147,3 +149,14 @@ class OidcVerifier:
         self._known[hashlib.sha256(token).digest()] = (identity, until)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _is_name(claimed: object) -> TypeGuard[str]:
+    """Tell whether a claim is a text that can be kept; half of a surrogate pair cannot."""
+    if not isinstance(claimed, str) or not claimed:
+        return False
+    try:
+        claimed.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

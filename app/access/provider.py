@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, discovered
+from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, address, asked, discovered
 from app.access.door import BadToken
 from app.access.oidc import unavailable
 from app.problems import Problem
@@ -111,7 +111,7 @@ class Provider:
                 raise BadToken(guess=True)
             log.warning(
                 "the provider refuses this client",
-                extra={"status": status, "error": error if error in ERRORS else None},
+                extra={"status": status, "error": error if str(error) in ERRORS else None},
             )
             raise _unusable()
         of_identity, of_access = said.get("id_token"), said.get("access_token")
@@ -134,14 +134,13 @@ class Provider:
     async def _asked(self, method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
         try:
             async with self._client() as client:
-                response = await client.request(method, url, **given)
-            if response.status_code >= 500:
-                raise unavailable(AWAY)
-            said = response.json()
+                status, said = await asked(client, method, url, **given)
         except (httpx.HTTPError, ValueError) as error:
             log.warning("no answer of the provider", extra={"error": type(error).__name__})
             raise unavailable(AWAY) from None
-        return response.status_code, said if isinstance(said, dict) else {}
+        if status >= 500:
+            raise unavailable(AWAY)
+        return status, said if isinstance(said, dict) else {}
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, transport=self._transport)
@@ -154,7 +153,9 @@ def _endpoints(found: dict[str, Any], issuer: str) -> Endpoints:
     if authorization is None or token is None:
         msg = "the discovery document names no endpoint for the code flow"
         raise ValueError(msg)
-    ways = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    ways: object = found.get("token_endpoint_auth_methods_supported")
+    if not isinstance(ways, list) or not ways:
+        ways = ["client_secret_basic"]
     return Endpoints(
         authorization=authorization,
         token=token,
@@ -167,14 +168,13 @@ def _endpoints(found: dict[str, Any], issuer: str) -> Endpoints:
 
 def _address(found: dict[str, Any], name: str, issuer: str) -> str | None:
     """Return an address that is named, behind TLS where the issuer is."""
-    address: object = found.get(name)
-    if address is None:
+    if found.get(name) is None:
         return None
-    scheme = "https://" if issuer.startswith("https://") else "http"
-    if not isinstance(address, str) or not address.startswith(scheme):
-        msg = f"{name} is no address, or not behind TLS"
+    named = address(found[name])
+    if named.scheme not in (("https",) if issuer.startswith("https://") else ("http", "https")):
+        msg = f"{name} is not behind TLS"
         raise ValueError(msg)
-    return address
+    return str(named)
 
 
 def _unusable() -> Problem:

@@ -21,13 +21,12 @@ import hmac
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING
 
 from app.backup.archive import BadArchive, Source
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAGIC = b"stackyard sealed 1\n"
 ID, SALT, LENGTH, TAG, DIGEST = 8, 32, 8, 16, 32
@@ -147,6 +146,8 @@ class Opener:
         return True
 
     def _opened(self, piece: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag
+
         assert self._cipher is not None
         self._digest.update(piece)
         try:
@@ -186,7 +187,12 @@ def _read_head(head: bytes) -> tuple[str, bytes, int]:
     return rest[:ID].hex(), rest[ID : ID + SALT], int.from_bytes(rest[ID + SALT :], "big")
 
 
-def _cipher(key: Key, salt: bytes) -> AESGCM:
+def _cipher(key: Key, salt: bytes) -> "AESGCM":
+    # here, because the app's idle memory has no room for what few stacks use
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return AESGCM(HKDF(SHA256(), KEY, salt, MAGIC).derive(key.secret))
 
 

@@ -44,6 +44,7 @@ class AppProcess:
     qdrant: FakeQdrant
     environment: dict[str, str] = field(default_factory=dict)
     file_size_limit: int | None = None
+    group: Path | None = None  # the entrance of a cgroup with a memory limit
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
@@ -81,6 +82,10 @@ class AppProcess:
         def limit() -> None:
             if self.file_size_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size_limit,) * 2)
+            if self.group is not None:
+                self.group.write_text("0")
+                # kubelet gives a pod with a limit above its request nearly this
+                Path("/proc/self/oom_score_adj").write_text("1000")
 
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app"],

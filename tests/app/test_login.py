@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,10 +191,12 @@ def test_a_provider_that_names_itself_must(login: Login, odd: Odd) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ways", "in_form"), [(None, False), (["client_secret_post"], True)], ids=["basic", "post"]
+    ("ways", "in_form"),
+    [(None, False), (7, False), (["client_secret_post"], True)],
+    ids=["basic", "nonsense", "post"],
 )
 def test_a_secret_goes_the_way_that_the_provider_takes(
-    odd: Odd, tmp_path: Path, ways: list[str] | None, in_form: bool
+    odd: Odd, tmp_path: Path, ways: object, in_form: bool
 ) -> None:
     odd.discovery = {} if ways is None else {"token_endpoint_auth_methods_supported": ways}
     odd.claims = {"groups": []}
@@ -220,9 +223,12 @@ def test_a_public_client_shows_its_verifier_alone(login: Login, odd: Odd) -> Non
     ("answer", "status"),
     [
         (httpx.Response(401, json={"error": "invalid_client", "error_description": "X"}), 502),
+        (httpx.Response(400, json={"error": ["invalid_grant"]}), 502),
         (httpx.Response(200, json={"id_token": 7}), 502),
         (httpx.Response(200, json=[]), 502),
         (httpx.Response(200, text="<html>"), 503),
+        (httpx.Response(200, text="[" * 9000), 503),
+        (httpx.Response(200, content=b" " * (2**20 + 1)), 503),
         (httpx.Response(500, json={}), 503),
     ],
 )
@@ -235,6 +241,23 @@ def test_a_provider_that_cannot_be_used_is_told_apart_from_a_guess(
         gone_through(login, odd)
 
     assert refused.value.status_code == status
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for(
+    login: Login, odd: Odd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("app.access.discovery.ANSWER_SECONDS", 0.1)
+    odd.refuses = httpx.Response(200, content=dripping())
+
+    with pytest.raises(Problem) as refused:
+        gone_through(login, odd)
+
+    assert refused.value.status_code == 503
 
 
 def test_a_code_that_is_used_is_a_guess(login: Login, odd: Odd) -> None:
@@ -250,6 +273,11 @@ def test_a_code_that_is_used_is_a_guess(login: Login, odd: Odd) -> None:
         {"issuer": "https://evil.example.org"},
         {"token_endpoint": "http://login.example.org/token"},
         {"authorization_endpoint": None},
+        {"authorization_endpoint": "https://login.example.org/\n"},
+        {"token_endpoint": "https://"},
+        {"userinfo_endpoint": "//login.example.org/me"},
+        {"userinfo_endpoint": "https://login.example.org:99999/me"},
+        {"end_session_endpoint": 7},
     ],
 )
 def test_a_discovery_that_cannot_be_trusted_is_not_used(

@@ -74,7 +74,7 @@ def test_a_real_token_says_who_it_is(verifier: OidcVerifier) -> None:
 @pytest.mark.parametrize(
     ("groups", "role"),
     [(None, "reader"), ([], "reader"), (["writers", "ops"], "admin"), ("ops", "reader"),
-     ([7, {"ops": 1}], "reader")],
+     ([7, {"ops": 1}, "writers", "o\ud800s"], "contributor")],
 )  # fmt: skip
 def test_groups_become_the_highest_role(verifier: OidcVerifier, groups: Any, role: str) -> None:
     assert seen(verifier, token(groups=groups)).role == role
@@ -118,6 +118,8 @@ def unsigned() -> bytes:
         (lambda: token(exp=None), False),
         (lambda: token(sub=None), False),
         (lambda: token(sub=""), False),
+        (lambda: token(sub="al\ud800ice"), False),  # no log and no journal could hold it
+        (lambda: token(exp=10**400), True),
     ],
 )
 def test_anything_else_opens_nothing(
@@ -187,7 +189,10 @@ def test_the_last_keys_hold_while_there_are_none(
     asyncio.run(journey())
 
 
-def test_without_any_key_nobody_is_let_in_and_it_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [None, "[]", '"keys"', '{"keys": [7]}', "[" * 9000])
+def test_without_any_key_nobody_is_let_in_and_it_says_why(tmp_path: Path, kept: str | None) -> None:
+    if kept is not None:
+        (tmp_path / "none").write_text(kept)
     settings = OidcSettings(issuer=ISSUER, audience=[AUDIENCE], keys_file=tmp_path / "none")
 
     with pytest.raises(Problem) as refused:

@@ -30,6 +30,9 @@ def main() -> int:
     table = Table("row", "scenario", "promised", "seen", "")
     found: dict[str, Seen] = {}
     for scenario in chosen:
+        if lacking := scenario.lacking():
+            table.add_row(scenario.row, scenario.name, scenario.promise, lacking, "skipped")
+            continue
         print(f"{scenario.name} ...", file=sys.stderr, flush=True)
         seen = run(scenario, given.scale)
         found[scenario.name] = seen

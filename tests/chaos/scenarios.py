@@ -1,6 +1,6 @@
 """Each fault by its name: what is promised, done to a real app, and seen.
 
-The rows R1 to R13 are those of the reliability matrix in docs/concepts/reliability.md.
+The rows R1 to R15 are those of the reliability matrix in docs/concepts/reliability.md.
 """
 
 import signal
@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.chaos.cgroup import why_no_limit
+from tests.chaos.killed import store_killed, up_interrupted
+from tests.chaos.memory import out_of_memory
 from tests.chaos.rolling import rolling_update
 from tests.chaos.seen import Seen
 from tests.chaos.yard import Yard, is_right, seconds_until, yard
@@ -24,12 +27,16 @@ Check = Callable[[Path, int], Seen]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row; `scale` multiplies how much is done: 1 in CI, 10 in `make figures`."""
+    """One row; `scale` multiplies how much is done: 1 in CI, 10 in `make figures`.
+
+    `lacking` tells why it cannot be run on a machine.
+    """
 
     name: str
     row: str
     promise: str
     run: Check
+    lacking: Callable[[], str | None] = lambda: None
 
 
 def model_fails(folder: Path, scale: int) -> Seen:
@@ -234,11 +241,20 @@ SCENARIOS = (
     Scenario("ranking-away", "R4", "answers without it that say so", ranking_away),
     Scenario("store-away", "R5", "503, named by /readyz, uploads wait, back < 5 s", store_away),
     Scenario("store-slow", "R11", "0.3 s slower: no more than 3 round trips", store_slow),
+    Scenario("store-killed", "R6", "503 meanwhile, back < 5 s, 0 lost, 0 doubled", store_killed),
     Scenario("disk-full", "R7", "uploads 507, questions go on", disk_full),
+    Scenario(
+        "out-of-memory",
+        "R8",
+        "what is too large is refused within 512 MiB; killed for memory: 0 lost, 0 doubled",
+        out_of_memory,
+        why_no_limit,
+    ),
     Scenario("stopped-under-load", "R9", "every stream ends whole", stopped_under_load),
     Scenario("rolling-update", "R9", "0 requests fail, streams end whole", rolling_update),
     Scenario("caller-gone", "R10", "the model's call ends within 1 s", caller_gone),
     Scenario("too-many", "R12", "answered or 429/503 with Retry-After, normal < 2 s", too_many),
     Scenario("killed-while-indexing", "R13", "0 lost, 0 doubled", killed_while_indexing),
+    Scenario("up-interrupted", "R14", "the next up carries on, 0 orphans", up_interrupted),
     Scenario("long-run", "R15", "all answered, < 8 MiB more memory", long_run),
 )

@@ -65,13 +65,18 @@ def seconds_until(look: Callable[[], bool], most: float = 60.0) -> float:
 
 
 @contextmanager
-def yard(folder: Path, **environment: str) -> Iterator[Yard]:
-    """Start all of it with four documents indexed, and end it."""
+def yard(
+    folder: Path, *, store_url: str | None = None, group: Path | None = None, **environment: str
+) -> Iterator[Yard]:
+    """Start all of it with four documents indexed, and end it.
+
+    `store_url` is of another Qdrant than the double, `group` the entrance of the app's cgroup.
+    """
     with ExitStack() as stack:
         nim = stack.enter_context(FakeNim())
         qdrant = stack.enter_context(FakeQdrant())
         lines = [stack.enter_context(Line(nim.url, seed=seed)) for seed in (1, 2, 3)]
-        store = stack.enter_context(Line(qdrant.url, seed=4))
+        store = stack.enter_context(Line(store_url or qdrant.url, seed=4))
         llm, embedding, ranking = lines
         urls = {
             "RAG_LLM_URL": llm.url,
@@ -79,7 +84,7 @@ def yard(folder: Path, **environment: str) -> Iterator[Yard]:
             "RAG_RANKING_URL": ranking.url,
             "RAG_QDRANT_URL": store.url,
         }
-        app = AppProcess(folder, nim, qdrant, environment=urls | environment)
+        app = AppProcess(folder, nim, qdrant, environment=urls | environment, group=group)
         stack.callback(app.stop)
         app.start()
         for place, city in PLACES.items():

@@ -21,6 +21,7 @@ from jwt.algorithms import RSAAlgorithm
 
 HERE = Path(__file__).parent / "oidc"
 RESOURCE = "https://rag.example.org"
+SECRET = "rag-secret-of-the-tests"  # of the client `rag`, as provider.mjs has it
 
 
 def installed() -> Path:
@@ -51,9 +52,7 @@ class OidcProvider:
     """`issuer` stays the same over restarts; every start has new signing keys."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = _free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[str] | None = None
 
@@ -99,6 +98,23 @@ class OidcProvider:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
+    def settings_of_an_app(self, folder: Path) -> dict[str, str]:
+        """Return the environment of an app that signs browsers in here, at a port of its own."""
+        secret = folder / "secret"
+        secret.write_text(f"{SECRET}\n")
+        port = _free_port()
+        roles = {"admin": ["ops"], "contributor": ["writers"], "reader": ["hr"]}
+        return {
+            "RAG_PORT": str(port),
+            "RAG_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "RAG_OIDC_ISSUER": self.issuer,
+            "RAG_OIDC_AUDIENCE": '["stackyard"]',
+            "RAG_OIDC_ROLES": json.dumps(roles),
+            "RAG_OIDC_CLIENT_ID": "rag",
+            "RAG_OIDC_CLIENT_SECRET_FILE": str(secret),
+            "RAG_OIDC_SCOPES": '["groups"]',
+        }
+
     def machine_token(self) -> str:
         """Return what a program gets for its secret."""
         response = httpx.post(
@@ -137,6 +153,12 @@ class OidcProvider:
                 },
             )
         return str(given.raise_for_status().json()["access_token"])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def sign_in(browser: httpx.Client, where: str, name: str, back: str) -> str:

@@ -11,7 +11,6 @@ import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -45,7 +44,9 @@ from pipelines.reading.page import Page, UnreadableDocument, pages_to_json
 from pipelines.vector import Vector
 from stackyard.errors import Trouble
 from stackyard.migration import migrate
-from tests.fuzz.mutation import grown, mutated
+from tests.fuzz.mutation import mutated
+from tests.fuzz.parser import Parser, from_bytes, from_json
+from tests.fuzz.sign_in import sign_in_parsers
 from tests.injections.corpus import PLANTS
 from tests.pipelines.files import write_docx, write_pdf
 from tests.pipelines.office import eml, epub, pptx, tarred, xlsx, zipped
@@ -60,24 +61,14 @@ WORDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Parser:
-    """`run` takes an input in; raising one of `refusals` is a refusal, anything else a finding."""
-
-    name: str
-    made: Callable[[random.Random], bytes]
-    run: Callable[[bytes], object]
-    refusals: tuple[type[BaseException], ...]
+_json = functools.partial(from_json, WORDS)
 
 
 def parsers(folder: Path) -> list[Parser]:
     """Return all parsers; what they need on disk lies in the folder."""
     random.seed(1)  # what parts the parts of a mail
-    return [*_readers(folder), *_bodies(folder), *_others(folder)]
-
-
-def _bytes(seeds: Sequence[bytes]) -> Callable[[random.Random], bytes]:
-    return lambda chance: mutated(chance, seeds)
+    found = [*_readers(folder), *_bodies(folder), *_others(folder)]
+    return [*found, *sign_in_parsers(folder)]
 
 
 def _inside(seeds: Sequence[bytes]) -> Callable[[random.Random], bytes]:
@@ -108,15 +99,6 @@ def _packed(parts: dict[str, str | bytes]) -> bytes:
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name), data)
     return out.getvalue()
-
-
-def _json(*seeds: object) -> Callable[[random.Random], bytes]:
-    raw = [json.dumps(seed).encode() for seed in seeds]
-
-    def made(chance: random.Random) -> bytes:
-        return mutated(chance, raw) if chance.random() < 0.3 else grown(chance, seeds, WORDS)
-
-    return made
 
 
 def _readers(folder: Path) -> list[Parser]:
@@ -156,7 +138,7 @@ def _readers(folder: Path) -> list[Parser]:
     return [
         Parser(
             f"read{ending}",
-            _inside(given) if given[0].startswith(b"PK") else _bytes(given),
+            _inside(given) if given[0].startswith(b"PK") else from_bytes(given),
             reader(ending),
             (UnreadableDocument,),
         )
@@ -207,8 +189,8 @@ def _bodies(folder: Path) -> list[Parser]:
                lambda data: ResponsesRequest.model_validate_json(data).asked(where), refused),
         Parser("mcp", _json(call), agent, refused),
         Parser("new-key", _json(key), NewKey.model_validate_json, refused),
-        Parser("multipart", _bytes([_form(), _form() * 2]), lambda data: _received(folder, data),
-               (Problem,)),
+        Parser("multipart", from_bytes([_form(), _form() * 2]),
+               lambda data: _received(folder, data), (Problem,)),
     ]  # fmt: skip
 
 
@@ -288,15 +270,16 @@ def _others(folder: Path) -> list[Parser]:
         return "".join(out) + kept.rest(), defused(text), examined([page])
 
     return [
-        Parser("key", _bytes([b"Bearer first-key", b"Bearer sy_0a1b2c_" + b"x" * 43]), opened,
+        Parser("key", from_bytes([b"Bearer first-key", b"Bearer sy_0a1b2c_" + b"x" * 43]), opened,
                (Problem,)),
-        Parser("token", _bytes([token, none]), verified, (Problem, BadToken)),
-        Parser("settings", _bytes([env]), configured, (SettingsProblem,)),
-        Parser("migration", _bytes([yaml.safe_dump(pipeline).encode()]),
+        Parser("token", from_bytes([token, none]), verified, (Problem, BadToken)),
+        Parser("settings", from_bytes([env]), configured, (SettingsProblem,)),
+        Parser("migration", from_bytes([yaml.safe_dump(pipeline).encode()]),
                lambda data: migrate(yaml.safe_load(data)), (Trouble, yaml.YAMLError, ValueError)),
         Parser("model-stream", _json(event), spoken, bad),
         Parser("model-vector", _json(reply), lambda data: Vector.of_reply(data).numbers(), bad),
-        Parser("model-answer", _bytes([plant.data for plant in PLANTS if plant.data[:2] != b"PK"]),
+        Parser("model-answer",
+               from_bytes([plant.data for plant in PLANTS if plant.data[:2] != b"PK"]),
                answered, ()),
     ]  # fmt: skip
 

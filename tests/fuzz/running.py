@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from tests.fuzz.parsers import Parser
+from tests.fuzz.parser import Parser
 
 BATCH = 200  # inputs of one process
 SECONDS = 10.0  # of one input, on the clock: four times this is a busy machine's

@@ -2,10 +2,10 @@
 
 import json
 import re
-import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
@@ -14,13 +14,14 @@ import pytest
 from tests.app.fake_qdrant import FakeQdrant
 from tests.app.process import AppProcess
 from tests.fakes.nim import FakeNim
-from tests.fakes.provider import OidcProvider, sign_in
+from tests.fakes.provider import SECRET, OidcProvider, sign_in
 from tests.integration.test_access import described
+from tests.schemas.running import called
 
 pytestmark = pytest.mark.integration
 
-SECRET = "rag-secret-of-the-tests"
 COOKIE = "stackyard-session"
+EXAMPLES = 3  # random ones a route, beside those of its description
 QUESTION = {"question": "When does the bridge open?"}
 Pair = tuple[AppProcess, AppProcess]
 
@@ -40,22 +41,9 @@ def pair(
 ) -> Iterator[Pair]:
     """Return two processes on one data folder, of which browsers know the first one's address."""
     folder = tmp_path_factory.mktemp("login")
-    (folder / "secret").write_text(f"{SECRET}\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    roles = {"admin": ["ops"], "contributor": ["writers"], "reader": ["hr"]}
-    environment = {
-        "RAG_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "RAG_OIDC_ISSUER": provider.issuer,
-        "RAG_OIDC_AUDIENCE": '["stackyard"]',
-        "RAG_OIDC_ROLES": json.dumps(roles),
-        "RAG_OIDC_CLIENT_ID": "rag",
-        "RAG_OIDC_CLIENT_SECRET_FILE": str(folder / "secret"),
-        "RAG_OIDC_SCOPES": '["groups"]',
-    }
-    first = AppProcess(folder, nim, qdrant, environment={**environment, "RAG_PORT": str(port)})
-    second = AppProcess(folder, nim, qdrant, environment=environment)
+    environment = provider.settings_of_an_app(folder)
+    first = AppProcess(folder, nim, qdrant, environment=environment)
+    second = AppProcess(folder, nim, qdrant, environment=environment | {"RAG_PORT": "0"})
     try:
         yield first.start(), second.start()
     finally:
@@ -278,3 +266,14 @@ def test_the_audit_log_tells_who_came_and_went_and_no_log_how(pair: Pair) -> Non
     }
     assert not [line for line in logged if SECRET in line or "code=" in line or COOKIE in line]
     assert not [line for line in logged if "eyJ" in line]
+
+
+def test_every_answer_to_who_signs_in_is_one_that_is_described(pair: Pair, tmp_path: Path) -> None:
+    _, second = pair  # it counts by itself who guesses
+    routes = ("/login", "/login/callback", "/logout")
+
+    found = called(second, tmp_path, examples=EXAMPLES, key=None, only=routes)
+
+    assert found.failures is None, found.failures
+    assert found.cases > len(routes) * EXAMPLES
+    assert second.process.poll() is None

@@ -1,7 +1,8 @@
 """`python -m tests.schemas [--cases N] [--json FILE]`: the routes against their own description.
 
-A real app over HTTP, with doubles of the models and Qdrant behind it; half of the cases are sent
-without a key. 1 where an answer is a server's error or not one that is described.
+A real app over HTTP, with doubles of the models and Qdrant behind it, and a certified provider to
+sign in at; half of the cases are sent without a key. 1 where an answer is a server's error or not
+one that is described.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from tests.app.fake_qdrant import FakeQdrant
 from tests.app.process import KEY, AppProcess
 from tests.fakes.nim import FakeNim
+from tests.fakes.provider import OidcProvider
 from tests.schemas.running import Found, called
 
 FEW = 3  # a route; how many cases come of it says how many are needed
@@ -30,8 +32,14 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     found: dict[str, Found] = {}
-    with FakeNim() as nim, FakeQdrant() as qdrant, tempfile.TemporaryDirectory() as folder:
-        app = AppProcess(Path(folder), nim, qdrant).start()
+    with (
+        FakeNim() as nim,
+        FakeQdrant() as qdrant,
+        OidcProvider() as provider,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        signing_in = provider.settings_of_an_app(Path(folder))
+        app = AppProcess(Path(folder), nim, qdrant, environment=signing_in).start()
         try:
             with app.client() as client:
                 description = client.get("/openapi.json").json()
@@ -59,7 +67,7 @@ def main() -> int:
         "failures": failed,
         "app_alive": alive,
         "seconds": round(time.monotonic() - began),
-        "back_ends": "doubles of the models and Qdrant",
+        "back_ends": "doubles of the models and Qdrant, a certified OpenID provider",
     }
     text = json.dumps(report, indent=2) + "\n"
     print(text)

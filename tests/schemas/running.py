@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,15 @@ class Found:
 
 
 def called(
-    app: AppProcess, folder: Path, *, examples: int, key: str | None, seconds: float = 1200
+    app: AppProcess,
+    folder: Path,
+    *,
+    examples: int,
+    key: str | None,
+    seconds: float = 1200,
+    only: Sequence[str] = (),
 ) -> Found:
-    """Call each route with the cases of its description and `examples` random ones."""
+    """Call each route, or `only` these, with the cases of its description and `examples` others."""
     with app.client() as admin:
         (folder / "openapi.json").write_bytes(admin.get("/openapi.json").content)
     done = subprocess.run(
@@ -38,6 +45,7 @@ def called(
             *("--generation-database", "none", "--generation-with-security-parameters", "false"),
             # whether the doubles answer in time is another test's
             *("--exclude-path", "/readyz", "--request-timeout", "120"),
+            *(part for path in only for part in ("--include-path", path)),
             *(("--header", f"Authorization: Bearer {key}") if key else ()),
         ],
         cwd=folder,

@@ -3,6 +3,7 @@
 What AWS is asked for is checked against its own service models; nothing is made anywhere.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,17 @@ import pytest
 from tests.infra.sealed import write_files
 from tests.stacks.doubles.driver import Driver
 from tests.stacks.test_stacks import NEEDED, profiles_of_a_sealed_site
+from tools import toolchain
 
 pytestmark = pytest.mark.engine
+ANOTHER_VERSION = """
+import infra.catalog
+
+infra.catalog.QDRANT = "qdrant/qdrant:{version}-unprivileged"
+from infra.program import deploy
+
+deploy()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +149,48 @@ def test_every_other_example_comes_stays_and_goes_whole_on_doubles(
     driver.destroy()
     gone = [called for method, called in driver.calls() if method == "delete"]
     assert sorted(gone) == sorted(made)
+
+
+def test_a_version_two_steps_on_is_refused_before_anything_changes_and_the_next_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    toolchain.ensure()
+    driver = Driver("existing", tmp_path)
+    driver.set("app.expose", "ClusterIP")
+    driver.up()
+    driver.calls()
+    before = resources(driver)
+    program = driver.project / "__main__.py"
+
+    program.write_text(ANOTHER_VERSION.format(version="v1.21.0"))
+    told = driver.refused("up", "--yes", "--skip-preview")
+
+    assert (
+        "Qdrant would go from v1.19.0-unprivileged to v1.21.0-unprivileged; it reads what" in told
+    )
+    assert "hint: go by way of the stackyard that brings the version in between" in told
+    assert driver.calls() == []
+    assert resources(driver) == before
+
+    program.write_text(ANOTHER_VERSION.format(version="v1.20.0"))
+    driver.up()
+
+    assert driver.calls() == [
+        ("update", "VersionStep qdrant-version"),
+        ("update", "StatefulSet qdrant-statefulset"),
+    ]
+
+
+def resources(driver: Driver) -> dict[str, object]:
+    """Return what the state has of each but the stack itself, whose outputs every run writes."""
+    exported = json.loads(driver.pulumi("stack", "export", "--show-secrets"))
+    found = exported["deployment"]["resources"]
+    return {
+        each["urn"]: (each.get("id"), each.get("inputs"))
+        for each in found
+        if each["type"] != "pulumi:pulumi:Stack"
+    }
 
 
 def _in_order(found: list[str], *wanted: str) -> None:

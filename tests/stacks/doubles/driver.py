@@ -1,4 +1,4 @@
-"""An example stack through the real Pulumi engine; AWS, Kubernetes and image builds are doubles."""
+"""One of our example stacks through the real engine, its providers doubles that touch nothing."""
 
 import json
 import os
@@ -54,7 +54,7 @@ class Driver:
         for key, value in NEEDED.get(name, {}).items():
             self.pulumi("config", "set", "--secret", f"stackyard:{key}", value)
 
-    def pulumi(self, *arguments: str) -> str:
+    def _run(self, *arguments: str) -> tuple[int, str]:
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.project,
@@ -63,8 +63,17 @@ class Driver:
             text=True,
             check=False,
         )
-        text = done.stdout + done.stderr
-        assert done.returncode == 0, text
+        return done.returncode, done.stdout + done.stderr
+
+    def pulumi(self, *arguments: str) -> str:
+        code, text = self._run(*arguments)
+        assert code == 0, text
+        return text
+
+    def refused(self, *arguments: str) -> str:
+        """Return what the engine says of what it does not do."""
+        code, text = self._run(*arguments)
+        assert code != 0, text
         return text
 
     def set(self, path: str, value: str) -> None:
@@ -77,12 +86,16 @@ class Driver:
         self.pulumi("state", "unprotect", "--all", "--yes")
         self.pulumi("destroy", "--yes", "--skip-preview")
 
-    def calls(self) -> list[tuple[str, str]]:
-        """Return method and name of each change since the last question, in order."""
+    def lines(self) -> list[dict[str, str]]:
+        """Return each change since the last `calls`: method, urn and id."""
         if not self.log.exists():
             return []
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        self.log.unlink()
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Return method and name of each change since the last question, in order."""
+        lines = self.lines()
+        self.log.unlink(missing_ok=True)
         return [(line["method"], _name(line["urn"])) for line in lines]
 
 

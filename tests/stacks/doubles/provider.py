@@ -1,21 +1,26 @@
 """Stands in for a Pulumi provider: accepts what it may, remembers it, and touches nothing.
 
 Run as `python -m tests.stacks.doubles.provider PACKAGE`. A double of AWS refuses what AWS's own
-service models refuse. Every call goes to $DOUBLE_LOG as a line of JSON.
+service models refuse. Every change goes to $DOUBLE_LOG as a line of JSON when it is made, and is
+answered $DOUBLE_SECONDS later: who is killed meanwhile never learns of it.
 """
 
+import base64
 import copy
 import json
 import os
 import signal
 import sys
+import time
 import uuid
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import dill  # type: ignore[import-untyped]
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.dynamic import ResourceProvider
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.stacks.doubles.requests import refusals
@@ -24,6 +29,8 @@ from tests.stacks.doubles.service_models import UNKNOWN
 Props = dict[str, Any]
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 DIGEST = "sha256:" + "0" * 64
+# of our dynamic providers the one that touches nothing, so that its refusals are the real ones
+VERSION_STEP = "pulumi-python:dynamic/stackyard:VersionStep"
 # what the real providers compute, by type
 OUTPUTS: dict[str, Props] = {
     "aws:eks/cluster:Cluster": {
@@ -75,15 +82,28 @@ def outputs(urn: str, inputs: Props, *, preview: bool) -> Props:
     return result
 
 
+def checked(olds: Props, news: Props) -> list[str]:
+    """Ask a dynamic provider of ours for its refusals, as Pulumi's own host of them does."""
+    provider: ResourceProvider = dill.loads(base64.b64decode(plain(news["__provider"])))
+    return [each.reason for each in provider.check(plain(olds), plain(news)).failures]
+
+
 class Double(provider_pb2_grpc.ResourceProviderServicer):
     """One package."""
 
     def __init__(self, package: str) -> None:
         self.package = package
 
-    def _log(self, method: str, urn: str) -> None:
+    def _log(self, method: str, urn: str, made: str) -> None:
         with Path(os.environ["DOUBLE_LOG"]).open("a") as file:
-            file.write(json.dumps({"method": method, "urn": urn}) + "\n")
+            file.write(json.dumps({"method": method, "urn": urn, "id": made}) + "\n")
+        time.sleep(float(os.environ.get("DOUBLE_SECONDS", "0")))
+
+    def _new_id(self, urn: str) -> str:
+        """Return what AWS would give, another each time; Kubernetes knows an object by its name."""
+        name = urn.rpartition("::")[2]
+        unique = uuid.uuid4() if self.package == "aws" else uuid.uuid5(uuid.NAMESPACE_URL, urn)
+        return f"{name}-{unique}"
 
     def Handshake(self, request: Any, context: Any) -> Any:
         return provider_pb2.ProviderHandshakeResponse(
@@ -110,6 +130,8 @@ class Double(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> Any:
         kind = type_of(request.urn)
         found = []
+        if kind == VERSION_STEP:
+            found = checked(as_dict(request.olds), as_dict(request.news))
         if self.package == "aws":
             inputs = plain(copy.deepcopy(as_dict(request.news)))
             found = refusals(kind.removeprefix("aws:"), inputs)
@@ -123,18 +145,15 @@ class Double(provider_pb2_grpc.ResourceProviderServicer):
         return kinds(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE, diffs=changed)
 
     def Create(self, request: Any, context: Any) -> Any:
+        known = "" if request.preview else self._new_id(request.urn)
         if not request.preview:
-            self._log("create", request.urn)
-        name = request.urn.rpartition("::")[2]
+            self._log("create", request.urn, known)
         made = outputs(request.urn, as_dict(request.properties), preview=request.preview)
-        return provider_pb2.CreateResponse(
-            id="" if request.preview else f"{name}-{uuid.uuid5(uuid.NAMESPACE_URL, request.urn)}",
-            properties=as_struct(made),
-        )
+        return provider_pb2.CreateResponse(id=known, properties=as_struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:
         if not request.preview:
-            self._log("update", request.urn)
+            self._log("update", request.urn, request.id)
         made = outputs(request.urn, as_dict(request.news), preview=request.preview)
         return provider_pb2.UpdateResponse(properties=as_struct(made))
 
@@ -144,7 +163,7 @@ class Double(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Delete(self, request: Any, context: Any) -> Any:
-        self._log("delete", request.urn)
+        self._log("delete", request.urn, request.id)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
