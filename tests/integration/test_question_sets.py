@@ -38,7 +38,7 @@ def test_no_question_stands_in_a_chunk_a_title_or_a_path() -> None:
     built = a_set("debian-faq")
 
     asked = [str(each["question"]) for each in built.questions if each["answerable"]]
-    cut = {f"{name} {place}": text for place, (name, text) in enumerate(chunks(built))}
+    cut = {f"{each.document} {place}": each.text for place, each in enumerate(chunks(built))}
     assert len(asked) > 100
     assert len(cut) > 1500
     assert leaks(cut, asked) == []
@@ -60,7 +60,7 @@ def test_the_local_models_rank_and_refuse_as_well_as_was_measured(
 
 @pytest.mark.parametrize("name", sorted(GATES))
 def test_the_shipped_vectors_are_those_of_the_embedding_model(name: str, tmp_path: Path) -> None:
-    texts = [text for _, text in chunks(a_set(name))[:: 1 + 1500 // CHECKED]]
+    texts = [each.text for each in chunks(a_set(name))[:: 1 + 1500 // CHECKED]]
     kept = Vectors(embedder(), tmp_path / "kept.npz")
     kept.known |= shipped(name)
     count = len(kept.known)

@@ -91,3 +91,35 @@ def test_without_a_passage_nothing_is_begun() -> None:
 
     assert draft.heard("The pump") == []
     assert draft.last_texts() == [NOT_ANSWERED]
+
+
+@pytest.mark.parametrize(
+    ("said", "quotes"),
+    [
+        # The best sentence for the question is the last one; what was said stands elsewhere.
+        ("The feed pump needs oil every 500 hours.", [QUOTED]),
+        ("Fresh oil of grade ISO 46 every 500 hours.", [f"{QUOTED} Use oil of grade ISO 46."]),
+        # Each sentence is cited, though they stand apart.
+        ("Fresh oil every 500 hours. The pump is in hall 3.",
+         [QUOTED, "The feed pump stands in hall 3."]),
+        # What points back takes along what it points to.
+        ("The oil must be warm before.",
+         ["Fresh oil for the feed pump comes from the store. It must be warm before."]),
+    ],
+)  # fmt: skip
+def test_what_is_cited_holds_what_is_said(said: str, quotes: list[str]) -> None:
+    text = (
+        f"{QUOTED} Use oil of grade ISO 46. Fresh oil for the feed pump comes from the store. "
+        "It must be warm before. The feed pump stands in hall 3. How often it needs fresh oil: ask."
+    )
+    passage = Document(content=text, meta={**PASSAGE.meta, "span": [0, len(text)]})
+    draft = Draft(QUESTION, SETTINGS, "documents")
+    draft.saw("gate", {"documents": [passage]})
+    draft.heard(f"{said} ")
+    draft.last_texts()
+
+    answer = draft.answer()
+
+    assert (answer.answer, answer.source) == (said, "model")
+    assert [each.quote for each in answer.citations] == quotes
+    assert [text[start:end] for start, end in (each.span for each in answer.citations)] == quotes
