@@ -51,15 +51,17 @@ class Grounding:
         passages = [taken_apart(document.content or "") for document in documents]
         weights = [passage.window_weights(wanted) for passage in passages]
         least = RELEVANT * max((max(each, default=0.0) for each in weights), default=0.0)
-        self.windows = [
-            Window(document, words, first)
-            for document, passage, weighed in zip(documents, passages, weights, strict=True)
-            for first, (weight, words) in enumerate(zip(weighed, passage.windows, strict=True))
+        weighed = [
+            (weight, Window(document, words, first))
+            for document, passage, each in zip(documents, passages, weights, strict=True)
+            for first, (weight, words) in enumerate(zip(each, passage.windows, strict=True))
             if weight >= least
         ]
+        # Most of the question first; of equals, those of the better passage.
+        self.windows = [window for _, window in sorted(weighed, key=_falling)]
 
     def supporter(self, sentence: str) -> Window | None:
-        """Return the first place that holds the sentence's words; None where none does.
+        """Return the place that holds the sentence's words, and most of the question's; else None.
 
         Two neighbouring sentences must hold them all, and speak of the question: words picked
         from here and there make new claims. A sentence that only repeats the question, or has
@@ -89,6 +91,10 @@ class Grounding:
         if len(missing) > self.max_unsupported * length:
             return False
         return not any(char.isdigit() for word in missing for char in word)
+
+
+def _falling(weighed: tuple[float, Window]) -> float:
+    return -weighed[0]
 
 
 def evidence(said: Sequence[tuple[str, Window]], longest: int) -> list[Quote]:
