@@ -17,6 +17,8 @@ _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|often|old|big|large|far)|when|what (?:year|date|number|size))\b",
     re.IGNORECASE,
 )
+# The dashes of an option, as in `--list`, are part of what is said.
+_BULLET = re.compile(r"\A(?:[•◦▪‣]\s*|[*-]\s+)+")
 NUMBER_FACTOR = 1.5
 
 
@@ -148,5 +150,5 @@ def _citation(quote: Quote, n: int) -> Citation | None:
 
 def quoted_answer(quote: Quote) -> str:
     """Return the quote as an answer: in one line, ending like a sentence."""
-    said = view(quote.text).lstrip("•◦▪‣*- ")
+    said = _BULLET.sub("", view(quote.text))
     return said if said.endswith((".", "!", "?")) else f"{said.rstrip(':;,')}."

@@ -64,9 +64,11 @@ class Grounding:
         """Return the place that holds the sentence's words, and most of the question's; else None.
 
         Two neighbouring sentences must hold them all, and speak of the question: words picked
-        from here and there make new claims. A sentence that only repeats the question, or has
-        nothing to do with it, is not supported either.
+        from here and there make new claims. A sentence that only repeats the question, asks one,
+        or has nothing to do with it, is not supported either.
         """
+        if sentence.rstrip().endswith("?"):
+            return None
         said = taken_apart(sentence).words
         new = said - self.question
         if not new or (len(said) > SHORT_ANSWER and new == said):

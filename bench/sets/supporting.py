@@ -5,15 +5,16 @@
 
 With --ask the questions of half B are asked, and the first EACH answers of a set are written to
 labelled.jsonl with what they cite; one that has stood there before keeps its labels. Whoever reads
-the new ones writes true or false to each sentence: does what is cited say it, read alone? Without
---ask the labels are counted, and the quotes held against the texts of the sets.
+the new ones writes true or false to each sentence: does what is cited say it, read alone? And to
+each answer: does it answer what was asked? Without --ask the labels are counted, and the quotes
+held against the texts of the sets.
 """
 
 import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from bench.sets.ranking import embedder, vectors_of
 from pipelines.answer import Answer
 from pipelines.grounding import SentenceBuffer
 from stackyard.evaluation.questions import Half, Question
-from stackyard.evaluation.statistics import figure
+from stackyard.evaluation.statistics import Figure, figure
 from tools.paths import cache_dir
 
 LABELLED = Path(__file__).with_name("labelled.jsonl")
 EACH = 50  # answers of a set
 SETS = ("python-faq", "debian-faq")
+EXACT = "quotes that stand in their span"
 
 Line = dict[str, Any]  # as it is written to the file
 
@@ -73,13 +75,18 @@ def line(name: str, question: Question, answer: Answer) -> Line:
             for each in answer.citations
         ],
         "sentences": [{"text": text, "supported": None} for text in sentences(answer.answer)],
+        "answers": None,
     }
 
 
 def labelled_again(lines: Sequence[Line], known: Sequence[Line]) -> list[Line]:
     """Return the lines with the labels of those that are known with the same citations."""
-    labels = {_key(each): each["sentences"] for each in known}
-    return [{**each, "sentences": labels.get(_key(each), each["sentences"])} for each in lines]
+    labelled = {_key(each): each for each in known}
+    labels = ("sentences", "answers")
+    return [
+        {**each, **{name: labelled.get(_key(each), each)[name] for name in labels}}
+        for each in lines
+    ]
 
 
 def _key(given: Line) -> tuple[object, ...]:
@@ -87,45 +94,49 @@ def _key(given: Line) -> tuple[object, ...]:
     return given["set"], given["id"], given["answer"], quotes
 
 
-def count(lines: Sequence[Line], sets: dict[str, Set]) -> dict[str, Any]:
-    """Return the shares with their intervals; raises ValueError where a label is missing."""
+def supported(lines: Sequence[Line]) -> dict[str, Figure]:
+    """Return the labelled shares; raises ValueError where a label is missing."""
     unread = [
         given["id"]
         for given in lines
-        for each in given["sentences"]
-        if not isinstance(each["supported"], bool)
+        for label in (given["answers"], *(each["supported"] for each in given["sentences"]))
+        if not isinstance(label, bool)
     ]
     if unread:
-        message = f"{len(unread)} sentence(s) have no label, first of {unread[0]}"
+        message = f"{len(unread)} label(s) are missing, first of {unread[0]}"
         raise ValueError(message)
 
-    def supported(*sources: str) -> list[bool]:
+    def labels(*sources: str) -> list[bool]:
         chosen = (given for given in lines if given["source"] in sources)
         return [each["supported"] for given in chosen for each in given["sentences"]]
 
-    values = {
-        "quotes that stand in their span": [
-            stands(each, sets[given["set"]]) for given in lines for each in given["citations"]
-        ],
-        "sentences that their citations support": supported("model", "quote"),
-        "the same, in the model's words": supported("model"),
-        "the same, a quote as the answer": supported("quote"),
-        "answers that are supported whole": [
-            all(each["supported"] for each in given["sentences"]) for given in lines
-        ],
-    }
-    found = {name: figure([float(each) for each in given]) for name, given in values.items()}
-    return {
-        name: {"value": each.value, "interval": [each.low, each.high], "of": each.n}
-        for name, each in found.items()
-        if each is not None
-    }
+    return _figures(
+        {
+            "sentences that their citations support": labels("model", "quote"),
+            "the same, in the model's words": labels("model"),
+            "the same, a quote as the answer": labels("quote"),
+            "answers that are supported whole": [
+                all(each["supported"] for each in given["sentences"]) for given in lines
+            ],
+            "answers that answer what was asked": [given["answers"] for given in lines],
+        }
+    )
 
 
-def stands(citation: dict[str, Any], built: Set) -> bool:
-    """Say whether the quote is letter for letter what its span of the document holds."""
+def standing(lines: Sequence[Line], sets: Mapping[str, Set]) -> dict[str, Figure]:
+    """Return the share of quotes that are letter for letter what their span holds."""
+    quotes = [(each, sets[given["set"]]) for given in lines for each in given["citations"]]
+    return _figures({EXACT: [_stands(each, built) for each, built in quotes]})
+
+
+def _stands(citation: dict[str, Any], built: Set) -> bool:
     start, end = citation["span"]
     return bool(built.documents[citation["document"]][start:end] == citation["quote"])
+
+
+def _figures(values: Mapping[str, Sequence[bool]]) -> dict[str, Figure]:
+    found = {name: figure([float(each) for each in given]) for name, given in values.items()}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def collect() -> None:
@@ -153,18 +164,17 @@ def main(arguments: Sequence[str]) -> int:
         collect()
         return 0
     lines = read()
-    figures = count(lines, {name: build(name) for name in SETS})
+    figures = standing(lines, {name: build(name) for name in SETS}) | supported(lines)
     for name, each in figures.items():
-        low, high = each["interval"]
-        print(f"{name} {each['value']:.3f} ({low:.3f} to {high:.3f}), n={each['of']}")
+        print(f"{name} {each.value:.3f} ({each.low:.3f} to {each.high:.3f}), n={each.n}")
     kept = {
         "how": "answers of the local models in one process, labelled by reading",
         **circumstances("python -m bench.sets.supporting"),
         "answers": len(lines),
-        "figures": figures,
+        "figures": {name: each.model_dump() for name, each in figures.items()},
     }
     print(f"written: {keep('citations', kept)}")
-    return int(figures["quotes that stand in their span"]["value"] < 1)
+    return int(figures[EXACT].value < 1)
 
 
 if __name__ == "__main__":

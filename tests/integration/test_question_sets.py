@@ -14,6 +14,7 @@ import pytest
 from bench.sets.building import Set, build, leaks
 from bench.sets.finding import chunks
 from bench.sets.ranking import GATES, embedder, measure
+from bench.sets.supporting import EXACT, read, standing
 from bench.sets.vectors import Vectors, shipped
 
 pytestmark = [
@@ -70,3 +71,11 @@ def test_the_shipped_vectors_are_those_of_the_embedding_model(name: str, tmp_pat
     assert len(kept.known) == count, "texts are cut otherwise: ship the vectors again"
     again = Vectors(embedder(), tmp_path / "again.npz").of(texts)
     assert np.sum(kept_vectors * again, axis=1).min() > SAME
+
+
+def test_each_quote_of_the_labelled_answers_stands_in_its_span() -> None:
+    lines = read()
+
+    found = standing(lines, {each["set"]: a_set(each["set"]) for each in lines})
+
+    assert found[EXACT].value == 1.0

@@ -6,6 +6,7 @@ import pytest
 from haystack import Document
 
 from pipelines.answer import Answer
+from pipelines.citations import Quote, quoted_answer
 from pipelines.draft import LEFT_OFF, Draft
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import Endpoint, QuerySettings
@@ -83,6 +84,16 @@ def test_in_one_piece_nothing_is_left_off() -> None:
 
     assert made.answer.startswith(QUOTED)
     assert texts == [made.answer]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "answer"),
+    [("* Oil the pump.", "Oil the pump."), ("--oil feeds the pump", "--oil feeds the pump.")],
+)
+def test_a_quote_loses_its_bullet_and_an_option_keeps_its_dashes(quoted: str, answer: str) -> None:
+    quote = Quote(Document(content=quoted), (0, len(quoted)))
+
+    assert quoted_answer(quote) == answer
 
 
 def test_without_a_passage_nothing_is_begun() -> None:
