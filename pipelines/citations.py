@@ -17,16 +17,18 @@ _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|often|old|big|large|far)|when|what (?:year|date|number|size))\b",
     re.IGNORECASE,
 )
+# The dashes of an option, as in `--list`, are part of what is said.
+_BULLET = re.compile(r"\A(?:[•◦▪‣]\s*|[*-]\s+)+")
 NUMBER_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A span of a passage's content with the weight of its shared words."""
+    """A span of a passage's content, with the weight of its words where others were left out."""
 
     document: Document
     span: Span
-    weight: float
+    weight: float = 0.0
 
     @property
     def text(self) -> str:
@@ -57,13 +59,21 @@ def best_quote(
     index = weights.index(weight)
     start, end = parts[index].span
     if _POINTS_BACK.match(text, start):
-        if index and end - parts[index - 1].span[0] <= longest:
-            start = parts[index - 1].span[0]
+        start, end = pointed_back(text, (start, end), longest)
     elif index + 1 < len(parts):
         following = parts[index + 1].span
         if following[1] - start <= longest and not HEADING.match(text, following[0]):
             end = following[1]
     return Quote(document, (start, end), weight)
+
+
+def pointed_back(text: str, span: Span, longest: int) -> Span:
+    """Return the span from the sentence before on, where it points back to that and both fit."""
+    start, end = span
+    if not _POINTS_BACK.match(text, start):
+        return span
+    before = [part.span[0] for part in taken_apart(text, longest).sentences if part.span[0] < start]
+    return (before[-1], end) if before and end - before[-1] <= longest else span
 
 
 def asks_for_number(question: str) -> bool:
@@ -140,5 +150,5 @@ def _citation(quote: Quote, n: int) -> Citation | None:
 
 def quoted_answer(quote: Quote) -> str:
     """Return the quote as an answer: in one line, ending like a sentence."""
-    said = view(quote.text).lstrip("•◦▪‣*- ")
+    said = _BULLET.sub("", view(quote.text))
     return said if said.endswith((".", "!", "?")) else f"{said.rstrip(':;,')}."

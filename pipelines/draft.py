@@ -19,7 +19,7 @@ from pipelines.citations import (
     wanted_words,
 )
 from pipelines.fencing import system_text
-from pipelines.grounding import Grounding, SentenceBuffer, whole_words
+from pipelines.grounding import Grounding, SentenceBuffer, Window, evidence, whole_words
 from pipelines.permit import Permit
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import QuerySettings
@@ -52,8 +52,8 @@ class Draft:
     _ranked: list[Document] = field(default_factory=list)
     _grounding: Grounding | None = None
     _buffer: SentenceBuffer = field(default_factory=SentenceBuffer)
-    # The sentences given out, each with the passage that holds it.
-    _said: list[tuple[str, Document | None]] = field(default_factory=list)
+    # The sentences given out, each with what holds it.
+    _said: list[tuple[str, Window | None]] = field(default_factory=list)
     # What is out of the sentence under way.
     _ahead: str = ""
     _quoted: Quote | None = None
@@ -109,11 +109,10 @@ class Draft:
         text = "".join(part for part, _ in self._said)
         if self._quoted and self._may_cite(self._quoted.document):
             quotes = [self._quoted]
-        elif self._said and self._ranked:
-            supporters = [document for document in self._ranked if self._supports(document)]
-            quotes = self._quotes([(text, 1.0), (self.question, 0.5)], supporters)
+        elif self.settings.grounding == "off":
+            quotes = self._quotes([(text, 1.0), (self.question, 0.5)], self._ranked)
         else:
-            quotes = []
+            quotes = evidence(self._held(), self.settings.quote_characters)
         citations = cite(quotes)
         usage = self._reply.meta.get("usage") or {} if self._reply else {}
         return Answer(
@@ -235,7 +234,7 @@ class Draft:
         best = max(quotes, key=lambda quote: quote.weight)
         self._quoted = best
         text = self._placed(inert(quoted_answer(best), [best.document]))
-        self._said.append((text, best.document))
+        self._said.append((text, None))
         return text
 
     def _quotes(self, texts: list[tuple[str, float]], documents: Sequence[Document]) -> list[Quote]:
@@ -245,12 +244,12 @@ class Draft:
         found = (best_quote(document, wanted, longest, number=number) for document in documents)
         return [quote for quote in found if quote and quote.weight > 0]
 
-    def _supports(self, document: Document) -> bool:
-        if self.settings.grounding == "off":
-            return True
-        return any(
-            supporter is not None and supporter.id == document.id for _, supporter in self._said
-        )
+    def _held(self) -> list[tuple[str, Window]]:
+        """Return the sentences given out that a passage holds, by the order of the passages."""
+        order = {document.id: place for place, document in enumerate(self._ranked)}
+        held = [(text, window) for text, window in self._said if window is not None]
+        kept = [each for each in held if each[1].document.id in order]
+        return sorted(kept, key=lambda each: order[each[1].document.id])
 
     def _timings(self) -> Timings:
         total = time.perf_counter() - self._started

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from haystack import Document
 
-from pipelines.citations import wanted_words
+from pipelines.citations import Quote, pointed_back, wanted_words
 from pipelines.passage import taken_apart
+from pipelines.sentences import Span
 from pipelines.words import key_words
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
@@ -24,10 +25,18 @@ RELEVANT = 0.7
 
 
 class Window(NamedTuple):
-    """Two neighbouring sentences of a passage, as words."""
+    """Two neighbouring sentences of a passage, as words; `first` is the number of the first."""
 
     document: Document
     words: frozenset[str]
+    first: int
+
+    @property
+    def span(self) -> Span:
+        """Where the sentences stand in the passage's content."""
+        sentences = taken_apart(self.document.content or "").sentences
+        last = min(self.first + 1, len(sentences) - 1)
+        return sentences[self.first].span[0], sentences[last].span[1]
 
 
 class Grounding:
@@ -42,27 +51,31 @@ class Grounding:
         passages = [taken_apart(document.content or "") for document in documents]
         weights = [passage.window_weights(wanted) for passage in passages]
         least = RELEVANT * max((max(each, default=0.0) for each in weights), default=0.0)
-        self.windows = [
-            Window(document, words)
-            for document, passage, weighed in zip(documents, passages, weights, strict=True)
-            for weight, words in zip(weighed, passage.windows, strict=True)
+        weighed = [
+            (weight, Window(document, words, first))
+            for document, passage, each in zip(documents, passages, weights, strict=True)
+            for first, (weight, words) in enumerate(zip(each, passage.windows, strict=True))
             if weight >= least
         ]
+        # Most of the question first; of equals, those of the better passage.
+        self.windows = [window for _, window in sorted(weighed, key=_falling)]
 
-    def supporter(self, sentence: str) -> Document | None:
-        """Return the best passage that holds the sentence's words; None where none does.
+    def supporter(self, sentence: str) -> Window | None:
+        """Return the place that holds the sentence's words, and most of the question's; else None.
 
         Two neighbouring sentences must hold them all, and speak of the question: words picked
-        from here and there make new claims. A sentence that only repeats the question, or has
-        nothing to do with it, is not supported either.
+        from here and there make new claims. A sentence that only repeats the question, asks one,
+        or has nothing to do with it, is not supported either.
         """
+        if sentence.rstrip().endswith("?"):
+            return None
         said = taken_apart(sentence).words
         new = said - self.question
         if not new or (len(said) > SHORT_ANSWER and new == said):
             return None
         for window in self.windows:
             if self._holds(window.words, new, len(said)):
-                return window.document
+                return window
         return None
 
     def holds(self, begun: str) -> bool:
@@ -80,6 +93,57 @@ class Grounding:
         if len(missing) > self.max_unsupported * length:
             return False
         return not any(char.isdigit() for word in missing for char in word)
+
+
+def _falling(weighed: tuple[float, Window]) -> float:
+    return -weighed[0]
+
+
+def evidence(said: Sequence[tuple[str, Window]], longest: int) -> list[Quote]:
+    """Return the words behind each sentence, those of one place together, in the passages' order.
+
+    A quote is at most `longest` characters, or as many as it takes to hold a sentence's words.
+    """
+    spans: dict[str, list[Span]] = {}
+    documents = {window.document.id: window.document for _, window in said}
+    for sentence, window in said:
+        spans.setdefault(window.document.id, []).append(_evidence(sentence, window, longest))
+    return [
+        Quote(documents[identity], span)
+        for identity, found in spans.items()
+        for span in _joined(documents[identity].content or "", found)
+    ]
+
+
+def _evidence(sentence: str, window: Window, longest: int) -> Span:
+    """Return the shortest run of the window's sentences that holds the words of this one."""
+    text = window.document.content or ""
+    start, end = window.span
+    parts = [
+        part
+        for part in taken_apart(text, longest).sentences
+        if start <= part.span[0] and part.span[1] <= end
+    ]
+    needed = taken_apart(sentence).words & window.words
+    runs = [
+        (parts[first].span[0], parts[last].span[1])
+        for first in range(len(parts))
+        for last in range(first, len(parts))
+        if needed <= frozenset().union(*(part.words for part in parts[first : last + 1]))
+    ]
+    shortest = min(runs, key=lambda run: run[1] - run[0], default=window.span)
+    return pointed_back(text, shortest, longest)
+
+
+def _joined(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Return the spans in order, those that touch as one."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and not text[joined[-1][1] : start].strip():
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def whole_words(begun: str) -> str:

@@ -5,6 +5,7 @@ passages that the store finds.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from haystack import Document
@@ -38,13 +39,21 @@ class Found:
         return self.ranked[: ASKING.answer_top_k]
 
 
+class Chunk(NamedTuple):
+    """A piece of a document, which is one page here; `start` is where it begins on it."""
+
+    document: str
+    text: str
+    start: int
+
+
 class Passages:
     """The chunks of a set and their vectors."""
 
     def __init__(self, built: Set, vectors: Vectors) -> None:
         self.pieces = chunks(built)
-        self.matrix = vectors.of([text for _, text in self.pieces])
-        self.names = np.array([name for name, _ in self.pieces])
+        self.matrix = vectors.of([each.text for each in self.pieces])
+        self.names = np.array([each.document for each in self.pieces])
         self.vectors = vectors
 
     def found(self, question: str, hidden: object = None) -> Found:
@@ -52,7 +61,7 @@ class Passages:
         (asked,) = self.vectors.of([as_statement(question)])
         near = np.where(self.names == hidden, np.float32(-1), self.matrix @ asked)
         nearest = np.argsort(-near, kind="stable")[: ASKING.retrieve_top_k]
-        texts = [self.pieces[place][1] for place in nearest]
+        texts = [self.pieces[place].text for place in nearest]
         scores = logits(question, texts, asked, self.matrix[nearest])
         order = np.argsort(-scores, kind="stable")
         return Found(
@@ -61,14 +70,20 @@ class Passages:
         )
 
     def _passage(self, place: int, score: float) -> Document:
-        name, text = self.pieces[place]
-        return Document(id=str(place), content=text, meta={"document": name}, score=float(score))
+        name, text, start = self.pieces[place]
+        meta = {
+            "document": name,
+            "document_id": name,
+            "page": 1,
+            "span": [start, start + len(text)],
+        }
+        return Document(id=str(place), content=text, meta=meta, score=float(score))
 
 
-def chunks(built: Set) -> list[tuple[str, str]]:
-    """Return the document and the text of each chunk, cut as the pipelines cut by default."""
+def chunks(built: Set) -> list[Chunk]:
+    """Return the chunks of every document, cut as the pipelines cut by default."""
     return [
-        (name, text[start:end])
+        Chunk(name, text[start:end], start)
         for name, text in built.documents.items()
         for start, end in chunk_spans(
             text, words=CUTTING.chunk_words, overlap=CUTTING.overlap_words

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="+", choices=sorted(RECIPES), metavar="NAME")
     for name in parser.parse_args(arguments).names:
         built = build(name)
-        texts = [text for _, text in chunks(built)]
+        texts = [each.text for each in chunks(built)]
         texts += [as_statement(str(each["question"])) for each in built.questions]
         file = SHIPPED / f"{name}.npz"
         ship(vectors_of(name, embedder()), texts, file)

@@ -206,9 +206,9 @@ def too_many(folder: Path, scale: int) -> Seen:
 def killed_while_indexing(_folder: Path, scale: int) -> Seen:
     """kill -9 at random moments of an ingestion."""
     kills, documents = 3 * scale, 40 * scale
-    found = kill_and_count(kills, documents)
+    found, sent = kill_and_count(kills, documents)
     counted = ", ".join(f"{count} {name}" for name, count in found.items())
-    said = f"{kills} kills, {documents} documents: {counted}"
+    said = f"{kills} kills, {sent} documents: {counted}"
     return Seen(not any(found.values()), said, {"kills": kills, **found})
 
 

@@ -14,6 +14,7 @@ import pytest
 from bench.sets.building import Set, build, leaks
 from bench.sets.finding import chunks
 from bench.sets.ranking import GATES, embedder, measure
+from bench.sets.supporting import EXACT, read, standing
 from bench.sets.vectors import Vectors, shipped
 
 pytestmark = [
@@ -38,7 +39,7 @@ def test_no_question_stands_in_a_chunk_a_title_or_a_path() -> None:
     built = a_set("debian-faq")
 
     asked = [str(each["question"]) for each in built.questions if each["answerable"]]
-    cut = {f"{name} {place}": text for place, (name, text) in enumerate(chunks(built))}
+    cut = {f"{each.document} {place}": each.text for place, each in enumerate(chunks(built))}
     assert len(asked) > 100
     assert len(cut) > 1500
     assert leaks(cut, asked) == []
@@ -60,7 +61,7 @@ def test_the_local_models_rank_and_refuse_as_well_as_was_measured(
 
 @pytest.mark.parametrize("name", sorted(GATES))
 def test_the_shipped_vectors_are_those_of_the_embedding_model(name: str, tmp_path: Path) -> None:
-    texts = [text for _, text in chunks(a_set(name))[:: 1 + 1500 // CHECKED]]
+    texts = [each.text for each in chunks(a_set(name))[:: 1 + 1500 // CHECKED]]
     kept = Vectors(embedder(), tmp_path / "kept.npz")
     kept.known |= shipped(name)
     count = len(kept.known)
@@ -70,3 +71,11 @@ def test_the_shipped_vectors_are_those_of_the_embedding_model(name: str, tmp_pat
     assert len(kept.known) == count, "texts are cut otherwise: ship the vectors again"
     again = Vectors(embedder(), tmp_path / "again.npz").of(texts)
     assert np.sum(kept_vectors * again, axis=1).min() > SAME
+
+
+def test_each_quote_of_the_labelled_answers_stands_in_its_span() -> None:
+    lines = read()
+
+    found = standing(lines, {each["set"]: a_set(each["set"]) for each in lines})
+
+    assert found[EXACT].value == 1.0

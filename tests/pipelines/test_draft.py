@@ -6,6 +6,7 @@ import pytest
 from haystack import Document
 
 from pipelines.answer import Answer
+from pipelines.citations import Quote, quoted_answer
 from pipelines.draft import LEFT_OFF, Draft
 from pipelines.prompts import NOT_ANSWERED
 from pipelines.settings import Endpoint, QuerySettings
@@ -85,9 +86,51 @@ def test_in_one_piece_nothing_is_left_off() -> None:
     assert texts == [made.answer]
 
 
+@pytest.mark.parametrize(
+    ("quoted", "answer"),
+    [("* Oil the pump.", "Oil the pump."), ("--oil feeds the pump", "--oil feeds the pump.")],
+)
+def test_a_quote_loses_its_bullet_and_an_option_keeps_its_dashes(quoted: str, answer: str) -> None:
+    quote = Quote(Document(content=quoted), (0, len(quoted)))
+
+    assert quoted_answer(quote) == answer
+
+
 def test_without_a_passage_nothing_is_begun() -> None:
     draft = Draft(QUESTION, SETTINGS, "documents")
     draft.saw("gate", {"documents": []})
 
     assert draft.heard("The pump") == []
     assert draft.last_texts() == [NOT_ANSWERED]
+
+
+@pytest.mark.parametrize(
+    ("said", "quotes"),
+    [
+        # The best sentence for the question is the last one; what was said stands elsewhere.
+        ("The feed pump needs oil every 500 hours.", [QUOTED]),
+        ("Fresh oil of grade ISO 46 every 500 hours.", [f"{QUOTED} Use oil of grade ISO 46."]),
+        # Each sentence is cited, though they stand apart.
+        ("Fresh oil every 500 hours. The pump is in hall 3.",
+         [QUOTED, "The feed pump stands in hall 3."]),
+        # What points back takes along what it points to.
+        ("The oil must be warm before.",
+         ["Fresh oil for the feed pump comes from the store. It must be warm before."]),
+    ],
+)  # fmt: skip
+def test_what_is_cited_holds_what_is_said(said: str, quotes: list[str]) -> None:
+    text = (
+        f"{QUOTED} Use oil of grade ISO 46. Fresh oil for the feed pump comes from the store. "
+        "It must be warm before. The feed pump stands in hall 3. How often it needs fresh oil: ask."
+    )
+    passage = Document(content=text, meta={**PASSAGE.meta, "span": [0, len(text)]})
+    draft = Draft(QUESTION, SETTINGS, "documents")
+    draft.saw("gate", {"documents": [passage]})
+    draft.heard(f"{said} ")
+    draft.last_texts()
+
+    answer = draft.answer()
+
+    assert (answer.answer, answer.source) == (said, "model")
+    assert [each.quote for each in answer.citations] == quotes
+    assert [text[start:end] for start, end in (each.span for each in answer.citations)] == quotes

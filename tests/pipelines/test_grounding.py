@@ -55,6 +55,10 @@ def test_a_sentence_about_something_else_is_not_supported() -> None:
     assert not supported("How often are uploads scanned?", "Mirrors are run by third parties.")
 
 
+def test_a_question_answers_nothing() -> None:
+    assert not supported("How often are uploads scanned?", "Uploads are scanned every 15 minutes?")
+
+
 def test_a_short_answer_needs_no_word_of_the_question() -> None:
     assert supported("How often are uploads scanned?", "Every 15 minutes.")
 
