@@ -7,7 +7,7 @@ them is seen in seconds.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -46,9 +46,9 @@ class Replies:
         return ChatMessage.from_assistant(text, meta={"finish_reason": finish})
 
     def _asked(self, messages: list[dict[str, str | None]]) -> list[str]:
-        chunks: list[dict[str, object]] = []
+        chunks: list[Mapping[str, object]] = []
 
-        def on_chunk(chunk: dict[str, object]) -> bool:
+        def on_chunk(chunk: Mapping[str, object]) -> bool:
             chunks.append(chunk)
             return False
 
