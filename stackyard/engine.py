@@ -1,14 +1,11 @@
 """The Pulumi engine as a process: the commands that anyone can type, carried on after a kill."""
 
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from infra.components.download_causes import cause_in
 from stackyard.errors import Trouble
 from stackyard.events import Progress
+from stackyard.locks import Lock, locks_in
 from stackyard.orphans import end_orphans
 from stackyard.pending import Pending, drop_cut_attributes, twice_in_aws
 from stackyard.progress import Tell
@@ -24,14 +22,6 @@ from stackyard.project import NAME, Stack
 Resource = dict[str, object]  # as the engine exports it
 MARK = "STACKYARD_OPERATION"
 OTHER_RUN_SECONDS = 900  # an orphan of a killed `up` may be in the middle of building an image
-
-
-@dataclass(frozen=True)
-class Lock:
-    """Who holds the stack, as the engine's file backend wrote it down."""
-
-    pid: int
-    host: str
 
 
 class _Locked(Trouble):
@@ -125,8 +115,7 @@ class Engine:
         """Return the locks on this stack; none for a backend that is not a folder."""
         if self._kept is None:
             return []
-        folder = self._kept / "locks/organization" / NAME / self.stack.name
-        return [_read_lock(path) for path in sorted(folder.glob("*.json"))]
+        return locks_in(self._kept / "locks/organization" / NAME / self.stack.name)
 
     @cached_property
     def _kept(self) -> Path | None:
@@ -142,7 +131,7 @@ class Engine:
         end = time.monotonic() + OTHER_RUN_SECONDS
         while True:
             locks = self.locks()
-            alive = [lock for lock in locks if _is_alive(lock)]
+            alive = [lock for lock in locks if lock.is_alive]
             if not alive:
                 return bool(locks)
             if time.monotonic() > end:
@@ -277,25 +266,6 @@ def _follow(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[str]:
 
 def _without(dropped: set[str], urns: list[str] | None) -> list[str]:
     return [urn for urn in urns or [] if urn not in dropped]
-
-
-def _read_lock(path: Path) -> Lock:
-    try:
-        content = json.loads(path.read_text())
-        return Lock(int(content["pid"]), str(content["hostname"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return Lock(0, socket.gethostname())  # cut off while it was written: its writer is dead
-
-
-def _is_alive(lock: Lock) -> bool:
-    """Say whether the lock's process still runs; one on another machine counts as alive."""
-    if lock.host != socket.gethostname():
-        return True
-    try:
-        command = Path(f"/proc/{lock.pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"pulumi" in os.path.basename(command.split(b"\0")[0])  # noqa: PTH119 - bytes
 
 
 def _refuse_wrong_passphrase(stack: Stack, said: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from stackyard import machine
-from stackyard.engine import MARK, Engine, Lock
+from stackyard.engine import MARK, Engine
 from stackyard.errors import Trouble
+from stackyard.locks import Lock
 from stackyard.orphans import end_orphans
 from stackyard.project import Stack
 from tools import toolchain
