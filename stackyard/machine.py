@@ -31,9 +31,10 @@ def environment(stack: Stack) -> dict[str, str]:
 
 def exports(stack: Stack) -> Mapping[str, str]:
     """Return what differs from the ordinary environment."""
+    local = stack.is_local  # first: it says what is wrong with the settings
     changed = toolchain.environment(stack.name, stack.project)
     # the cluster of somebody else's kubeconfig is left to whoever set it
-    return {**changed, "KUBECONFIG": str(stack.kubeconfig)} if stack.is_local else changed
+    return {**changed, "KUBECONFIG": str(stack.kubeconfig)} if local else changed
 
 
 def start_docker(tell: Tell) -> None:

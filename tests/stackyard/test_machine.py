@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stackyard import machine
+from stackyard.errors import Trouble
 from stackyard.project import Stack
 from tools import toolchain
 
@@ -36,3 +37,11 @@ def test_a_cluster_elsewhere_takes_neither_docker_nor_kind_nor_uv(
     machine.prepare(Stack("prod", tmp_path), lambda _told: None)
 
     assert asked == wanted
+
+
+def test_settings_that_are_no_yaml_are_told_with_their_line(tmp_path: Path) -> None:
+    stack = Stack("dev", tmp_path)
+    stack.settings_file.write_text("config:\n  a: [1\n")
+
+    with pytest.raises(Trouble, match=r"Pulumi\.dev\.yaml is not YAML line 3"):
+        machine.exports(stack)
