@@ -3,12 +3,13 @@
 The flags are part of the compiler's own cache key: two builds with the same ones share their work.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PULUMI = "3.250.0"
 KIND = "0.32.0"
 KUBERNETES = "1.36.3"
 CONTAINERD = "2.3.1"
+KEDA_VERSION = "2.20.2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,19 @@ COSIGN = Build(
     packages=("github.com/sigstore/cosign/v2/cmd/cosign",),
     output="cosign",
     expected=240,
+)
+_OPERATOR = Build(
+    module="keda",  # tools/keda has it elsewhere: it is KEDA's own
+    packages=("./cmd/operator",),
+    output="keda",
+    ldflags=f"-s -w -X github.com/kedacore/keda/v2/version.Version={KEDA_VERSION}",
+    tags="timetzdata",  # its own image has them as files
+    expected=300,
+)
+# only for the long journeys
+KEDA = (
+    _OPERATOR,
+    replace(_OPERATOR, packages=("./cmd/adapter",), output="keda-adapter", expected=60),
 )
 NODE = (
     Build(

@@ -1,5 +1,6 @@
 """Build from Go modules; go.mod and go.sum under tools/go pin every line of their code."""
 
+import json
 import os
 import re
 import shutil
@@ -56,6 +57,22 @@ def module_folder(module: str, path: str) -> Path:
     _go(module, "Downloading", "mod", "download", path)
     found = _go(module, "Finding", "list", "-m", "-f", "{{.Dir}}", path)
     return Path(found[0])
+
+
+def module_zip(path: str, version: str, checksum: str) -> Path:
+    """Return a module as the proxy serves it, downloaded by itself; its checksum is the caller's.
+
+    Raises ToolUnavailable where it cannot be had, or where it is not what the checksum pins.
+    """
+    title = f"Downloading {path}"
+    told = json.loads("".join(_go("kind", title, "mod", "download", "-json", f"{path}@{version}")))
+    if told["Sum"] != checksum:
+        message = (
+            f"the module proxy serves {path} {version} as {told['Sum']}, {checksum} is pinned\n"
+            "hint: use another GOPROXY"
+        )
+        raise ToolUnavailable(message)
+    return Path(told["Zip"])
 
 
 def build(each: Build, folder: Path) -> None:

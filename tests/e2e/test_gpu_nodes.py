@@ -7,6 +7,8 @@ and cache, and NVIDIA's model store, by ours. Scheduling, volume, download Job a
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +26,25 @@ MODEL = "stackyard/all-minilm-l6-v2"
 
 @pytest.fixture(scope="module")
 def team(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    with nim_team(yard, tmp_path_factory.mktemp("gpu"), "gpu") as team:
+        yield team
+
+
+@contextmanager
+def nim_team(
+    yard: Yard, folder: Path, name: str, models: dict[str, Any] | None = None, **settings: Any
+) -> Iterator[Team]:
+    """Have a stack whose embedding model is a NIM, on a node that says that it has one GPU."""
     node = yard.objects("nodes")[0]["metadata"]["name"]
     image = image_of(yard, "models")
-    yard.kubectl("label", "node", node, "nvidia.com/gpu.present=true")
+    yard.kubectl("label", "node", node, "nvidia.com/gpu.present=true", "--overwrite")
     offer_gpus(yard, node, "1")
-    yard.kubectl("create", "namespace", STORE)
-    run = ["run", STORE, "-n", STORE, f"--image={image}", f"--env=LOCAL_MODELS_STORE_KEY={KEY}"]
+    store = f"{STORE}-{name}"  # its namespace
+    yard.kubectl("create", "namespace", store)
+    run = ["run", STORE, "-n", store, f"--image={image}", f"--env=LOCAL_MODELS_STORE_KEY={KEY}"]
     serve = ["model-store", "/opt/weights", "--host", "0.0.0.0", "--port", "8000"]
     yard.kubectl(*run, "--port=8000", "--expose", "--", *serve)
-    yard.kubectl("wait", "-n", STORE, f"pod/{STORE}", "--for=condition=Ready", "--timeout=120s")
+    yard.kubectl("wait", "-n", store, f"pod/{STORE}", "--for=condition=Ready", "--timeout=120s")
     embedding = {
         "kind": "nim",
         "image": image,
@@ -45,15 +57,15 @@ def team(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]
         "startupMinutes": 4,
         "environment": {
             "LOCAL_MODELS_ROLE": "embedding",
-            "LOCAL_MODELS_STORE_URL": f"http://{STORE}.{STORE}.svc:8000",
+            "LOCAL_MODELS_STORE_URL": f"http://{STORE}.{store}.svc:8000",
         },
     }
-    gpu = {"preinstalled": "operator"}
-    folder = tmp_path_factory.mktemp("gpu")
-    team = make_team(yard, folder, "gpu", cluster={"gpu": gpu}, models={"embedding": embedding})
+    cluster = {"gpu": {"preinstalled": "operator"}}
+    given = {"embedding": embedding, **(models or {})}
+    team = make_team(yard, folder, name, cluster=cluster, models=given, **settings)
     yield team
     team.stackyard("down", "--delete-data", "--yes")
-    yard.kubectl("delete", "namespace", STORE, "--wait=false")
+    yard.kubectl("delete", "namespace", store, "--wait=false")
     offer_gpus(yard, node, "0")
 
 
@@ -64,9 +76,8 @@ def offer_gpus(yard: Yard, node: str, count: str) -> None:
     yard.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", patch)
 
 
-def embedding_pods(yard: Yard) -> list[dict[str, Any]]:
-    selector = "app.kubernetes.io/name=embedding"
-    return yard.objects("pods", "-n", "models-gpu", "-l", selector)
+def embedding_pods(yard: Yard, namespace: str = "models-gpu") -> list[dict[str, Any]]:
+    return yard.objects("pods", "-n", namespace, "-l", "app.kubernetes.io/name=embedding")
 
 
 def test_a_refused_key_is_told_as_such_and_the_next_up_goes_on(team: Team, yard: Yard) -> None:

@@ -7,8 +7,9 @@ HorizontalPodAutoscaler and its controller, the Deployment, and every answer mea
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -26,8 +27,8 @@ TEXT = "# The lighthouse\n\nThe keeper trims the lamp at dusk. The horn sounds i
 class Asking:
     """People who ask one question after the other; every answer that was none is kept."""
 
-    def __init__(self, yard: Yard, people: int) -> None:
-        self.yard, self.people = yard, people
+    def __init__(self, client: Callable[[], httpx.Client], people: int) -> None:
+        self.client, self.people = client, people
         self.stop, self.answered, self.wrong = threading.Event(), 0, list[str]()
 
     def __enter__(self) -> "Asking":
@@ -41,7 +42,7 @@ class Asking:
         self.pool.shutdown()
 
     def _ask(self, number: int) -> None:
-        with self.yard.client() as client:
+        with self.client() as client:
             while not self.stop.is_set():
                 question = f"When does the keeper trim the lamp, person {number}?"
                 try:
@@ -67,7 +68,11 @@ def namespace(yard: Yard) -> Iterator[str]:
 
 def servers(yard: Yard, namespace: str) -> list[bool]:
     """Return whether each server of the language model is ready, those that leave as well."""
-    pods = yard.objects("pods", "-n", namespace, "-l", "app.kubernetes.io/name=llm")
+    return ready_ones(yard.objects("pods", "-n", namespace, "-l", "app.kubernetes.io/name=llm"))
+
+
+def ready_ones(pods: list[dict[str, Any]]) -> list[bool]:
+    """Return whether each pod is ready."""
     conditions = [pod["status"].get("conditions", []) for pod in pods]
     return [
         any(each["type"] == "Ready" and each["status"] == "True" for each in one)
@@ -94,9 +99,9 @@ def test_a_queue_brings_a_second_server_and_its_end_takes_it_away_and_no_questio
     path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/llm-queue"
     (idle,) = json.loads(yard.kubectl("get", "--raw", path))["items"]
 
-    with Asking(yard, ASKING) as crowd:
+    with Asking(yard.client, ASKING) as crowd:
         up = until(yard, namespace, 2)
-    with Asking(yard, 1) as last:
+    with Asking(yard.client, 1) as last:
         down = until(yard, namespace, 1)
 
     assert idle["value"] in ("0", "0m")

@@ -12,6 +12,7 @@ from infra.schema.scaling_choices import metrics_of
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import DIGEST, Deployment
 from tests.infra.test_gpu_settings import EKS, KEY, NIM, ONPREM, REGISTRY, refusal
+from tools.keda.source import TRIGGERS
 
 BASE = {"cluster": ONPREM, "registry": {**REGISTRY, "mirrored": True}}
 SCALED = {"scaling": {"min": 2, "max": 4}, "cacheAccess": "ReadWriteMany"}
@@ -34,6 +35,7 @@ def test_keda_scales_a_role_by_its_queue_its_cache_and_the_clock(prod: Deploymen
     spec = prod["llm-scaling"].inputs["spec"]
     queue, cache, hours = spec["triggers"]
 
+    assert {each["type"] for each in spec["triggers"]} == TRIGGERS  # which `make long` has built
     assert (queue["type"], queue["metricType"]) == ("metrics-api", "AverageValue")
     assert queue["metadata"] == {
         "url": "http://llm.models-dev.svc:8000/v1/metrics",

@@ -18,9 +18,10 @@ from typing import Any
 
 import yaml
 
-from infra.schema.scaling import KEDA_VERSION
 from tools import golang
+from tools.builds import KEDA_VERSION
 from tools.cache import Recipe, content_key
+from tools.keda import source as keda
 
 # version and checksum of k8s.io/kubernetes for each minor version
 KUBERNETES = {
@@ -46,11 +47,7 @@ CERT_MANAGER = (
     "v1.21.2",
     "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
 )
-KEDA = (
-    "github.com/kedacore/keda/v2",
-    f"v{KEDA_VERSION}",
-    "h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA=",
-)
+KEDA = (keda.MODULE, f"v{KEDA_VERSION}", keda.CHECKSUM)
 # kind -> its module, the file in there that defines it, and the version that we write
 DEFINED = {
     "HTTPRoute": (
