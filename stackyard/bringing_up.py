@@ -59,6 +59,8 @@ def bring_up(stack: Stack, stages: Stages, *, with_samples: bool, backup: Path |
         stages.say(f"{backup}: {held}, checked")
     with stages.stage("pulumi up") as tell:
         progress = engine.up(tell, refresh=refresh)
+    for warning in progress.warnings:
+        stages.say(f"warning: {warning}")
     outputs = engine.outputs()
     keep_kubeconfig(stack, outputs)
     target = from_outputs(stack, outputs)

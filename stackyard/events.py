@@ -22,6 +22,7 @@ class Progress:
     done: int = 0
     doing: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
 
     def read(self, line: str) -> None:
@@ -52,14 +53,15 @@ class Progress:
         return sum(count for step, count in self.changes.items() if step != "same")
 
     def _diagnose(self, event: dict[str, object]) -> None:
-        if event.get("severity") != "error":
+        told = {"error": self.errors, "warning": self.warnings}.get(str(event.get("severity")))
+        if told is None:
             return
         text = str(event.get("message", "")).strip()
         urn = str(event.get("urn") or "")
         if text and not text.startswith("update failed"):
             said = f"{_name(urn)}: {text}" if urn and "pulumi:Stack" not in urn else text
-            if said not in self.errors:
-                self.errors.append(said)
+            if said not in told:
+                told.append(said)
 
 
 def _name(urn: str) -> str:

@@ -37,6 +37,8 @@ class Thing(Resource):
     def __init__(self, name, seconds=0, file="", opts=None):
         super().__init__(Provider(), name, {"seconds": seconds, "file": file}, opts)
 
+if os.environ.get("WARN"):
+    pulumi.log.warn(os.environ["WARN"])
 quick = Thing("quick", opts=pulumi.ResourceOptions(protect=True))
 begun = os.environ.get("BEGUN", "")
 after = pulumi.ResourceOptions(depends_on=quick)
@@ -116,6 +118,12 @@ def test_a_second_up_changes_nothing(engine: Engine) -> None:
     again = engine.up(quiet)
 
     assert again.changed == 0
+
+
+def test_what_a_program_warns_of_is_kept(engine: Engine) -> None:
+    engine.environment["WARN"] = "llm is reached in plain HTTP"
+
+    assert engine.up(quiet).warnings == ["llm is reached in plain HTTP"]
 
 
 def test_a_failing_resource_is_told_in_the_engines_words(engine: Engine) -> None:

@@ -94,6 +94,8 @@ def operate(state: dict[str, Any], verb: str, name: str, events: Path) -> int:
         said = {"urn": urn, "severity": "error", "message": state["failure"] + "\n"}
         lines.append({"diagnosticEvent": said})
     else:
+        for each in state.get("warnings", []):
+            lines.append({"diagnosticEvent": {"severity": "warning", "message": each + "\n"}})
         lines.append({"resOutputsEvent": step})
         lines.append({"summaryEvent": {"resourceChanges": {"create": 1}}})
         resource = {"urn": urn, "type": "kubernetes:apps/v1:Deployment", "protect": True}

@@ -249,6 +249,12 @@ def test_a_failing_resource_is_named_with_the_engines_words(
     assert "Traceback" not in done.output
 
 
+def test_what_the_program_warns_of_is_shown(deployed: FakeTools, invoke: Invoke) -> None:
+    deployed.change(warnings=["llm is reached in plain HTTP in spite of network.tls"])
+
+    assert "warning: llm is reached in plain HTTP in spite of network.tls\n" in invoke("up").stderr
+
+
 def test_a_port_in_use_is_named_with_its_user_and_the_setting(
     tools: FakeTools, stack: Stack, project: Path, invoke: Invoke
 ) -> None:
