@@ -83,7 +83,9 @@ def run(settings: Settings, opened: socket.socket) -> None:
         raise SettingsProblem(message) from None
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        keep_certificate_fresh(config.ssl, settings)
+        assert settings.tls_certificate_file is not None
+        assert settings.tls_key_file is not None
+        keep_certificate_fresh(config.ssl, settings.tls_certificate_file, settings.tls_key_file)
     host, port = opened.getsockname()[:2]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)

@@ -6,19 +6,22 @@ import threading
 import time
 from pathlib import Path
 
-from app.settings import Settings
-
 log = logging.getLogger("app.tls")
 LOOK_SECONDS = 10.0
 
 
-def keep_certificate_fresh(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load what is renewed into a context that is in use; open connections keep what they have."""
-    certificate, key = settings.tls_certificate_file, settings.tls_key_file
-    assert certificate is not None
-    assert key is not None
+def keep_certificate_fresh(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let a context that is in use show what is renewed; open connections keep what they have."""
+    latest = context
+
+    def show_latest(handshake: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
+        handshake.context = latest
+
+    # A context that is in use has no key for a moment while it takes a new pair.
+    context.sni_callback = show_latest
 
     def watch() -> None:
+        nonlocal latest
         seen = _stamp(certificate)
         while True:
             time.sleep(LOOK_SECONDS)
@@ -26,14 +29,13 @@ def keep_certificate_fresh(context: ssl.SSLContext, settings: Settings) -> None:
             if now in (seen, None):
                 continue
             try:
-                # A certificate without its key would be taken in, and the old key thrown out.
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-                context.load_cert_chain(certificate, key)
+                renewed = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                renewed.load_cert_chain(certificate, key)
             except (OSError, ssl.SSLError) as error:
                 # Its key may be a moment behind; the last pair holds.
                 log.warning("certificate not read", extra={"error": type(error).__name__})
                 continue
-            seen = now
+            latest, seen = renewed, now
             log.info("certificate read again")
 
     threading.Thread(target=watch, name="certificate", daemon=True).start()

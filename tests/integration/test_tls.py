@@ -1,7 +1,11 @@
 """TLS at the app: a certificate of files, read again when it is renewed."""
 
 import datetime
+import socketserver
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.tls import keep_certificate_fresh
 from tests.app.fake_qdrant import FakeQdrant
 from tests.app.process import KEY, AppProcess, until
 from tests.fakes.nim import FakeNim
@@ -46,8 +51,8 @@ def write_certificate(folder: Path) -> int:
     return certificate.serial_number
 
 
-def served_serial(app: AppProcess) -> int:
-    address = urlsplit(app.url)
+def served_serial(url: str) -> int:
+    address = urlsplit(url)
     pem = ssl.get_server_certificate((str(address.hostname), address.port or 0), timeout=10)
     return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
@@ -61,6 +66,23 @@ class TlsApp(AppProcess):
             return httpx.get(f"{self.url}/healthz", verify=False).status_code == 200
         except httpx.TransportError:
             return False
+
+
+@contextmanager
+def tls_server(context: ssl.SSLContext) -> Iterator[str]:
+    """Shake hands with everybody, and say nothing."""
+
+    class Handshake(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with context.wrap_socket(self.request, server_side=True):
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handshake) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        try:
+            yield f"https://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 def test_the_app_speaks_tls_and_takes_a_renewed_certificate(
@@ -79,12 +101,32 @@ def test_the_app_speaks_tls_and_takes_a_renewed_certificate(
         plain = app.url.replace("https://", "http://")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{plain}/v1/models", headers=headers)
-        seen = served_serial(app)
+        seen = served_serial(app.url)
         second = write_certificate(tmp_path)
-        assert until(lambda: served_serial(app) == second or None, 40)
+        assert until(lambda: served_serial(app.url) == second or None, 40)
     finally:
         app.stop()
 
     assert answer.status_code == 200
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert seen == first
+
+
+def test_no_handshake_fails_while_certificates_are_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.tls.LOOK_SECONDS", 0.001)
+    write_certificate(tmp_path)
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    keep_certificate_fresh(context, certificate, key)
+    shown = set[int]()
+
+    with tls_server(context) as url:
+        for _ in range(50):
+            renewed = write_certificate(tmp_path)
+            while (serial := served_serial(url)) != renewed:
+                shown.add(serial)
+
+    assert shown
