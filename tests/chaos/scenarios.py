@@ -168,7 +168,7 @@ SCENARIOS = (
     Scenario(
         "store-without-collection",
         "R5",
-        "503, then answers that cite nothing; documents can be added again",
+        "502 that says so, then answers that cite nothing; documents can be added again",
         store_without_collection,
     ),
     Scenario(

@@ -98,10 +98,11 @@ def store_without_collection(folder: Path, _scale: int) -> Seen:
     finally:
         store.kill()
     cited = second.json().get("citations")
-    kept = (first.status_code, second.status_code, cited) == (503, 200, []) and right
+    told = "has no such collection" in first.text
+    kept = (first.status_code, told, second.status_code, cited) == (502, True, 200, []) and right
     said = (
-        f"asked: {first.status_code}, then {second.status_code} that cites {cited}; uploads"
-        f" {later}; deleted and uploaded again: {again}, right: {right}"
+        f"asked: {first.status_code} that says so: {told}, then {second.status_code} that cites"
+        f" {cited}; uploads {later}; deleted and uploaded again: {again}, right: {right}"
     )
     return Seen(kept and {later, again} == {"done"}, said, {})
 
