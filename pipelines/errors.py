@@ -36,8 +36,9 @@ MEANINGS = {
     413: "found the request too large",
     429: "has too many requests from us",
 }
+STORE_MEANINGS = MEANINGS | {404: "has no such collection", 507: "has no room left"}
 
-RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
+RETRYABLE_STATUSES = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 507))
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,13 @@ class StageError(Exception):
         self.kind: Kind = failure.kind
         self.status = failure.status
         self.retryable = failure.retryable
-        super().__init__(f"{stage} failed: {self.endpoint} {_said(failure)}")
+        super().__init__(f"{stage} failed: {self.endpoint} {_said(stage, failure)}")
 
 
-def _said(failure: Failure) -> str:
+def _said(stage: Stage, failure: Failure) -> str:
     if failure.kind == "status":
-        meaning = MEANINGS.get(failure.status or 0)
+        meanings = STORE_MEANINGS if stage == "retrieval" else MEANINGS
+        meaning = meanings.get(failure.status or 0)
         status = f"status {failure.status}"
         return f"{meaning} ({status})" if meaning else f"answered with {status}"
     if failure.kind == "certificate":

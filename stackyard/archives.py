@@ -5,11 +5,12 @@ the service alone, which has the keys: here its hash is looked at (app/backup/se
 """
 
 import hashlib
-import json
 import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
+
+from pydantic import BaseModel
 
 from stackyard.errors import Trouble
 from stackyard.replies import Json
@@ -51,6 +52,20 @@ class SealedArchive:
         return f"sealed with key {self.key}"
 
 
+class _Member(BaseModel):
+    name: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    created: str
+    model: str
+    dimension: int
+    documents: int
+    points: dict[str, int]
+    members: list[_Member]
+
+
 def checked(file: Path) -> Archive | SealedArchive:
     """Return what a backup holds, after every part of it was read and found whole.
 
@@ -83,31 +98,31 @@ def _plain(file: Path) -> Archive:
             if first is None or first.name != MANIFEST:
                 message = f"{file} is no backup: it does not begin with {MANIFEST}"
                 raise Trouble(message, "name what `stackyard backup` wrote")
-            manifest = json.loads(_opened(tar, first).read())
-            expected = {each["name"]: each for each in manifest["members"]}
+            manifest = _Manifest.model_validate_json(_opened(tar, first).read())
+            expected = {each.name: each.sha256 for each in manifest.members}
             while (found := tar.next()) is not None:
-                listed = expected.pop(found.name, {})
-                if _digest(_opened(tar, found)) != listed.get("sha256"):
+                if expected.pop(found.name, None) != _digest(_opened(tar, found)):
                     raise _damaged(file, found.name)
-    except (tarfile.TarError, EOFError, KeyError, ValueError, AttributeError):
+    except (tarfile.TarError, EOFError, ValueError):
         raise _damaged(file, "its end") from None
     if expected:
         raise _damaged(file, next(iter(expected)))
     return Archive(
-        created=manifest["created"],
-        model=manifest["model"],
-        dimension=manifest["dimension"],
-        documents=manifest["documents"],
-        points=sum(manifest["points"].values()),
+        created=manifest.created,
+        model=manifest.model,
+        dimension=manifest.dimension,
+        documents=manifest.documents,
+        points=sum(manifest.points.values()),
     )
 
 
 def _damaged(file: Path, part: str) -> Trouble:
-    return Trouble(f"{file} is damaged at {part}", "take another backup, or copy the file again")
+    shown = part.encode("ascii", "backslashreplace").decode()  # any terminal can hold it
+    return Trouble(f"{file} is damaged at {shown}", "take another backup, or copy the file again")
 
 
 def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(info)
+    file = tar.extractfile(info) if info.isreg() and not info.issparse() else None
     if file is None:
         message = f"{info.name} is not a file"
         raise tarfile.TarError(message)

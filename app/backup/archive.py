@@ -14,6 +14,9 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO
 
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import from_json
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 BLOCK = 512  # of a tar
@@ -36,6 +39,8 @@ class BadArchive(Exception):
 class Member:
     """One file of a backup."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     name: str
     size: int
     sha256: str
@@ -44,6 +49,8 @@ class Member:
 @dataclass(frozen=True)
 class Manifest:
     """What a backup holds; `dimension` is the length of its vectors."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     created: str
     dimension: int
@@ -58,15 +65,17 @@ class Manifest:
     @classmethod
     def from_json(cls, text: bytes) -> "Manifest":
         try:
-            found = json.loads(text)
+            found = from_json(text)
             if found.pop("format") != FORMAT:
                 message = f"{MANIFEST} is of another format than {FORMAT}"
                 raise BadArchive(message)
-            members = tuple(Member(**each) for each in found.pop("members"))
-            return cls(members=members, **found)
+            return _MANIFEST.validate_python(found)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"{MANIFEST} is damaged"
             raise BadArchive(message) from error
+
+
+_MANIFEST = TypeAdapter(Manifest)
 
 
 def member(root: Path, name: str) -> Member:
@@ -121,15 +130,19 @@ def _walk(content: Source, root: Path | None) -> Manifest:
     try:
         with tarfile.open(fileobj=content, mode="r|", bufsize=CHUNK) as tar:
             first = tar.next()
-            if first is None or first.name != MANIFEST or first.size > LONGEST_MANIFEST:
+            if first is None or first.name != MANIFEST or not _is_plain(first, LONGEST_MANIFEST):
                 message = f"it does not begin with {MANIFEST}, so it is no backup"
                 raise BadArchive(message)
             manifest = Manifest.from_json(_read(tar, first))
             expected = {each.name: each for each in manifest.members}
             while (found := tar.next()) is not None:
                 listed = expected.pop(found.name, None)
-                if listed is None or not found.isreg() or not PLACE.fullmatch(found.name):
-                    message = f"{found.name[:100]} is not a part that the manifest lists"
+                if (
+                    listed is None
+                    or not _is_plain(found, listed.size)
+                    or not PLACE.fullmatch(found.name)
+                ):
+                    message = f"{found.name[:100]!a} is not a part that the manifest lists"
                     raise BadArchive(message)
                 _check(tar, found, listed, None if root is None else root / found.name)
     except (tarfile.TarError, EOFError) as error:
@@ -139,6 +152,11 @@ def _walk(content: Source, root: Path | None) -> Manifest:
         message = f"{next(iter(expected))} is missing, and {len(expected) - 1} more"
         raise BadArchive(message)
     return manifest
+
+
+def _is_plain(found: tarfile.TarInfo, most: int) -> bool:
+    """Tell whether this is a file of so many bytes; one with holes has more than it brings."""
+    return found.isreg() and not found.issparse() and found.size <= most
 
 
 def _check(

@@ -19,6 +19,7 @@ from app.access.key_store import KeyStore
 from app.backup.archive import BadArchive, Manifest, member, size_of, unpack, written
 from app.backup.points import PointLines
 from app.backup.sealing import PLAIN, SEALED, Key, Opener, WrongKey, keys_in, sealed, sealed_size
+from app.documents.journal import Journal
 from app.documents.library import Library
 from app.documents.opening import WrongFormat, check_format
 from app.models import store_settings
@@ -123,6 +124,8 @@ class Backups:
                 await _at_rest(hall)
                 self._check_empty()
                 await self._load(root, manifest)
+            except BadArchive as error:
+                raise _damaged(error) from error
             finally:
                 await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         log.info("restored", extra={"documents": manifest.documents})
@@ -254,9 +257,11 @@ def unpacked(root: Path) -> Manifest:
     except BadArchive as error:
         raise _damaged(error) from error
     (root / "backup.tar").unlink()
+    needed = [JOURNAL, KEYS, *(f"points/{each}.jsonl" for each in manifest.points)]
+    if lacking := [name for name in needed if not any(name == m.name for m in manifest.members)]:
+        raise _damaged(BadArchive(f"{lacking[0]!a} is missing"))
     try:
-        with closing(sqlite3.connect(root / JOURNAL)) as journal:
-            check_format(journal)
+        _open_databases(root)
     except WrongFormat as error:
         raise Problem(
             409,
@@ -265,4 +270,21 @@ def unpacked(root: Path) -> Manifest:
             f"The backup cannot be taken: {error}. Nothing was changed; restore it with the"
             " version that made it, or a later one",
         ) from error
+    # the hashes are of the backup's own list, which anyone can write
+    except (sqlite3.Error, ValueError, TypeError, LookupError) as error:
+        message = "its journal or its keys are damaged"
+        raise _damaged(BadArchive(message)) from error
     return manifest
+
+
+def _open_databases(root: Path) -> None:
+    """Open the journal and the keys as the service does, which brings them up to date."""
+    for name in (JOURNAL, KEYS):
+        with closing(sqlite3.connect(root / name)) as db:
+            if name == JOURNAL:
+                check_format(db)
+            (found,) = db.execute("pragma quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+    Journal(root / JOURNAL).close()
+    KeyStore(root / KEYS).close()

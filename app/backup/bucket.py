@@ -23,6 +23,8 @@ from xml.etree import ElementTree
 SMALLEST_PART, MOST_PARTS = 16 * 2**20, 10_000
 TRIES, SECONDS = 5, 120
 REFUSALS = range(400, 500)
+# no XML, of an encoding that Python does not know, or of one that its parser does not take
+NO_XML = (ElementTree.ParseError, LookupError, ValueError)
 
 
 class Refused(OSError):
@@ -94,10 +96,14 @@ class Bucket:
             page = _xml(self._ask("GET", None, asked))
             for each in page.iterfind("{*}Contents"):
                 name = _text(each, "Key").removeprefix(self._place.prefix)
-                found[name] = int(_text(each, "Size"))
+                found[name] = _size(each)
             if page.findtext("{*}IsTruncated") != "true":
                 return found
-            more = {"continuation-token": _text(page, "NextContinuationToken")}
+            further = {"continuation-token": _text(page, "NextContinuationToken")}
+            if further == more:
+                message = "the bucket's list comes to no end"
+                raise Refused(message)
+            more = further
 
     def _ask(
         self, method: str, name: str | None, query: Mapping[str, str] = {}, body: bytes = b""
@@ -233,7 +239,7 @@ def quoted(text: str) -> str:
 def _xml(text: bytes) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(text)
-    except ElementTree.ParseError:
+    except NO_XML:
         message = "the bucket's answer is not S3's"
         raise Refused(message) from None
 
@@ -246,10 +252,19 @@ def _text(element: ElementTree.Element, name: str) -> str:
     return found
 
 
+def _size(element: ElementTree.Element) -> int:
+    size = _text(element, "Size")
+    try:
+        return int(size)
+    except ValueError:
+        message = f"the bucket's answer has {size[:20]!a} as a Size"
+        raise Refused(message) from None
+
+
 def _said(error: urllib.error.HTTPError) -> str:
     """Return what S3 says of a refusal: its code and its sentence."""
     try:
         root = ElementTree.fromstring(error.read())
-    except (ElementTree.ParseError, OSError):
+    except (*NO_XML, OSError, http.client.HTTPException):
         return f"{error.code} {error.reason}"
     return " ".join(text for name in ("Code", "Message") if (text := root.findtext(f"{{*}}{name}")))

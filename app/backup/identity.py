@@ -17,8 +17,9 @@ def of_file(file: Path) -> Callable[[], Credentials]:
     """Return what reads `ID:SECRET`, anew each time. Raises OSError where it is something else."""
 
     def read() -> Credentials:
-        key_id, colon, secret = file.read_text(encoding="utf-8").strip().partition(":")
-        if not (key_id and colon and secret):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        key_id, _, secret = text.strip().partition(":")
+        if not (_is_word(key_id) and _is_word(secret)):
             message = f"{file} is not ID:SECRET"
             raise OSError(message)
         return Credentials(key_id, secret)
@@ -42,9 +43,17 @@ def of_pod(agent: str = AGENT, token: Path = TOKEN) -> Callable[[], Credentials]
         with opener.open(urllib.request.Request(agent, headers=shown), timeout=SECONDS) as answer:
             try:
                 found = json.load(answer)
-                return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["Token"])
-            except (ValueError, KeyError, TypeError):
+                parts = [found[name] for name in ("AccessKeyId", "SecretAccessKey", "Token")]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                parts = []
+            if not parts or not all(map(_is_word, parts)):
                 message = f"{agent} gives no credentials"
-                raise OSError(message) from None
+                raise OSError(message)
+            return Credentials(*parts)
 
     return ask
+
+
+def _is_word(part: object) -> bool:
+    """Tell whether this can stand in a line of HTTP."""
+    return isinstance(part, str) and part != "" and part.isascii() and part.isprintable()

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import orjson
 
+from app.backup.archive import BadArchive
 from pipelines.settings import StoreSettings
 from pipelines.transport.client import Client
 
@@ -19,7 +20,7 @@ ATTEMPTS = 5
 
 
 class PointLines:
-    """One collection; every failure is a StageError of retrieval."""
+    """One collection; what Qdrant fails in is a StageError of retrieval."""
 
     def __init__(self, settings: StoreSettings, collection: str) -> None:
         url = f"{settings.url.rstrip('/')}/collections/{collection}/points"
@@ -49,7 +50,10 @@ class PointLines:
         return count
 
     async def load(self, file: Path) -> int:
-        """Upsert every line and return how many there were."""
+        """Upsert every line and return how many there were.
+
+        Raises BadArchive where one is none.
+        """
         count = 0
         with await asyncio.to_thread(file.open, "rb") as lines:
             while batch := await asyncio.to_thread(_batch, lines):
@@ -69,14 +73,22 @@ class PointLines:
             reply = await self._scroll.post(orjson.dumps(asked))
             try:
                 result = orjson.loads(reply)["result"]
-                points, offset = result["points"], result.get("next_page_offset")
-            except (KeyError, TypeError, ValueError) as error:
+                offset = result.get("next_page_offset")
+                # what a reply says of a point beside these is not the point's
+                points: list[object] = [
+                    {key: each[key] for key in ("id", "vector", "payload")}
+                    for each in result["points"]
+                ]
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise self._scroll.odd_answer() from error
-            # what a reply says of a point beside these is not the point's
-            yield [{key: each[key] for key in ("id", "vector", "payload")} for each in points]
+            yield points
             if offset is None:
                 return
 
 
 def _batch(lines: BinaryIO) -> list[object]:
-    return [orjson.loads(line) for line in islice(lines, AT_ONCE)]
+    try:
+        return [orjson.loads(line) for line in islice(lines, AT_ONCE)]
+    except orjson.JSONDecodeError as error:
+        message = "a line of its points is damaged"
+        raise BadArchive(message) from error

@@ -44,6 +44,7 @@ class AppProcess:
     qdrant: FakeQdrant
     environment: dict[str, str] = field(default_factory=dict)
     file_size_limit: int | None = None
+    prefix: tuple[str, ...] = ()  # of its command
     group: Path | None = None  # the entrance of a cgroup with a memory limit
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
@@ -88,7 +89,7 @@ class AppProcess:
                 Path("/proc/self/oom_score_adj").write_text("1000")
 
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
+            [*self.prefix, sys.executable, "-m", "app"],
             cwd=self.directory,
             env=self.variables(),
             stdout=subprocess.PIPE,

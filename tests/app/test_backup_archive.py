@@ -113,6 +113,54 @@ def test_nothing_is_written_beside_the_places_of_a_backup(
         unpacked(tmp_path, out.getvalue())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]",
+        b"[" * 100_000,
+        b'{"format": 1, "members": [{"name": ["a"], "size": 1, "sha256": ""}]}',
+        b'{"format": 1, "created": "now", "dimension": "many", "model": "m", "documents": 0,'
+        b' "points": {}, "members": []}',
+    ],
+    ids=["list", "deep", "unhashable", "text for a number"],
+)
+def test_a_manifest_of_something_else_is_refused(tmp_path: Path, text: bytes) -> None:
+    with pytest.raises(BadArchive, match=r"manifest\.json is damaged"):
+        unpacked(tmp_path, tar_of({"manifest.json": text}))
+    with pytest.raises(Trouble, match="is damaged at its end"):
+        checked(tmp_path / "backup.tar")
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_manifest_that_is_no_plain_file_is_refused(tmp_path: Path, kind: bytes) -> None:
+    with pytest.raises(BadArchive, match=r"it does not begin with manifest\.json"):
+        unpacked(tmp_path, tar_of({"manifest.json": b""}, kind))
+    with pytest.raises(Trouble, match="is damaged at its end"):
+        checked(tmp_path / "backup.tar")
+
+
+def test_a_part_of_a_name_that_no_text_can_hold_is_refused_and_told(tmp_path: Path) -> None:
+    text = made(tmp_path).to_json()
+
+    with pytest.raises(BadArchive) as refused:
+        unpacked(tmp_path, tar_of({"manifest.json": text, "\udcff": b""}))
+    with pytest.raises(Trouble) as told:
+        checked(tmp_path / "backup.tar")
+
+    assert "'\\udcff' is not a part that the manifest lists" in str(refused.value)
+    assert "is damaged at \\udcff" in str(told.value)
+
+
+def tar_of(contents: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
+    out = BytesIO()
+    with tarfile.open(fileobj=out, mode="w", errors="surrogateescape") as tar:
+        for name, data in contents.items():
+            head = tarfile.TarInfo(name)
+            head.type, head.size = kind, len(data)
+            tar.addfile(head, BytesIO(data))
+    return out.getvalue()
+
+
 def test_another_file_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(BadArchive, match="it is cut or no tar"):
         unpacked(tmp_path, b"%PDF-1.7 and so on" * 100)

@@ -1,28 +1,39 @@
-"""Which backups a version takes: its own and earlier ones, and none that it does not understand."""
+"""Which backups are taken: of this version and earlier ones, whole, and understood."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from app.backup.archive import Manifest, member, written
-from app.backup.backups import JOURNAL, unpacked
+from app.access.key_store import KeyStore
+from app.backup.archive import BadArchive, Manifest, member, written
+from app.backup.backups import JOURNAL, KEYS, unpacked
+from app.backup.points import PointLines
 from app.documents.journal import Journal
 from app.documents.schema import FORMAT
 from app.problems import Problem
+from pipelines.settings import StoreSettings
+
+POINTS = "points/documents.jsonl"
 
 
-def received(folder: Path, journal_format: int) -> Path:
-    """Return a folder with a backup as it came, its journal of some format."""
+def received(folder: Path, journal_format: int, *, lacking: str = "", damaged: str = "") -> Path:
+    """Return a folder with a backup as it came, its hashes right, its journal of some format."""
     source, target = folder / "source", folder / "target"
     for each in (source, target):
         each.mkdir()
+    (source / "points").mkdir()
+    (source / POINTS).write_bytes(b"")
     Journal(source / JOURNAL).close()
+    KeyStore(source / KEYS).close()
     with closing(sqlite3.connect(source / JOURNAL)) as db:
         db.execute(f"pragma user_version = {journal_format}")
-    members = (member(source, JOURNAL),)
-    manifest = Manifest("2026-11-27T03:00:00+00:00", 384, "m", 0, {}, members)
+    if damaged:
+        (source / damaged).write_bytes((source / damaged).read_bytes()[:4000] + b"x" * 5000)
+    members = tuple(member(source, each) for each in (JOURNAL, KEYS, POINTS) if each != lacking)
+    manifest = Manifest("2026-11-27T03:00:00+00:00", 384, "m", 0, {"documents": 0}, members)
     (target / "backup.tar").write_bytes(b"".join(written(source, manifest)))
     return target
 
@@ -45,3 +56,35 @@ def test_a_backup_of_a_later_version_is_refused_before_anything_changes(tmp_path
 
     assert refused.value.status_code == 409
     assert f"of format {FORMAT + 1}, and this version knows {FORMAT}" in str(refused.value.detail)
+
+
+@pytest.mark.parametrize("name", [JOURNAL, KEYS, POINTS])
+def test_a_backup_without_a_part_is_refused_before_anything_changes(
+    tmp_path: Path, name: str
+) -> None:
+    target = received(tmp_path, FORMAT, lacking=name)
+
+    with pytest.raises(Problem) as refused:
+        unpacked(target)
+
+    assert refused.value.status_code == 422
+    assert f"'{name}' is missing" in str(refused.value.detail)
+
+
+@pytest.mark.parametrize("name", [JOURNAL, KEYS])
+def test_a_database_that_is_damaged_beneath_its_hash_is_refused(tmp_path: Path, name: str) -> None:
+    target = received(tmp_path, FORMAT, damaged=name)
+
+    with pytest.raises(Problem) as refused:
+        unpacked(target)
+
+    assert refused.value.status_code == 422
+    assert "its journal or its keys are damaged" in str(refused.value.detail)
+
+
+def test_a_line_of_points_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "points.jsonl").write_bytes(b'{"id": 1}\n{"id":\n')
+    lines = PointLines(StoreSettings(url="http://store", dimension=384), "documents")
+
+    with pytest.raises(BadArchive, match="a line of its points is damaged"):
+        asyncio.run(lines.load(tmp_path / "points.jsonl"))

@@ -91,6 +91,28 @@ def test_a_refusal_is_told_with_its_code_and_not_tried_again(s3: FakeS3) -> None
 
 
 @pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b'<?xml version="1.0" encoding="nobody-knows"?><R/>', "the bucket's answer is not S3's"),
+        (b"<R><Contents><Key>a</Key><Size>1e3</Size></Contents></R>", "has '1e3' as a Size"),
+        (
+            b"<R><IsTruncated>true</IsTruncated>"
+            b"<NextContinuationToken>x</NextContinuationToken></R>",
+            "the bucket's list comes to no end",
+        ),
+    ],
+    ids=["encoding", "size", "endless"],
+)
+def test_an_odd_list_is_refused(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch, answer: bytes, told: str
+) -> None:
+    monkeypatch.setattr(s3, "page", lambda _prefix, _after: answer.decode())
+
+    with pytest.raises(Refused, match=told):
+        bucket(s3).names()
+
+
+@pytest.mark.parametrize(
     ("method", "path", "query"),
     [
         ("PUT", "/vault/prod/a%20b%2Bc.tar", {"partNumber": "12", "uploadId": "a+/=&~ x"}),
@@ -122,29 +144,34 @@ def test_requests_are_signed_as_botocore_signs_them(
 def test_a_key_of_a_file_is_two_parts_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("AKID:sec:ret/+\n")
     (tmp_path / "bad").write_text("hunter2")
+    (tmp_path / "odd").write_bytes(b"AKID:\xff\0")
 
     assert of_file(tmp_path / "key")() == Credentials("AKID", "sec:ret/+")
     assert "sec" not in repr(Credentials("AKID", "secret", "secret")).replace("Credentials", "")
-    with pytest.raises(OSError, match="is not ID:SECRET") as refused:
-        of_file(tmp_path / "bad")()
-    assert "hunter2" not in str(refused.value)
+    for name in ("bad", "odd"):
+        with pytest.raises(OSError, match="is not ID:SECRET") as refused:
+            of_file(tmp_path / name)()
+        assert "hunter2" not in str(refused.value)
 
 
 class Agent(BaseHTTPRequestHandler):
     """What EKS runs on each node: credentials for the token that it gave the pod."""
+
+    answer = b'{"AccessKeyId": "A", "SecretAccessKey": "S", "Token": "T", "AccountId": "1"}'
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the tests' output quiet."""
 
     def do_GET(self) -> None:
         known = self.headers["authorization"] == "the-token"
-        body = b'{"AccessKeyId": "A", "SecretAccessKey": "S", "Token": "T", "AccountId": "1"}'
         self.send_response(200 if known else 400)
         self.end_headers()
-        self.wfile.write(body if known else b"{}")
+        self.wfile.write(self.answer if known else b"{}")
 
 
-def test_a_pod_shows_its_token_to_the_agent_on_its_node(tmp_path: Path) -> None:
+def test_a_pod_shows_its_token_to_the_agent_on_its_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = tmp_path / "token"
     with HTTPServer(("127.0.0.1", 0), Agent) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -158,6 +185,10 @@ def test_a_pod_shows_its_token_to_the_agent_on_its_node(tmp_path: Path) -> None:
                 ask()
             token.write_text("the-token\n")
             found = ask()
+            for odd in (b'{"AccessKeyId": "A"}', b"[" * 9000, Agent.answer.replace(b'"T"', b"7")):
+                monkeypatch.setattr(Agent, "answer", odd)
+                with pytest.raises(OSError, match="gives no credentials"):
+                    ask()
         finally:
             server.shutdown()
             thread.join()

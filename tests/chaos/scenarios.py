@@ -4,21 +4,36 @@ The rows R1 to R15 are those of the reliability matrix in docs/concepts/reliabil
 """
 
 import signal
-import statistics
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from tests.chaos.cgroup import why_no_limit
+from tests.chaos.clock import clock_skew
 from tests.chaos.killed import store_killed, up_interrupted
 from tests.chaos.memory import out_of_memory
+from tests.chaos.models import (
+    model_away,
+    model_fails,
+    model_hangs,
+    model_resets,
+    model_slow_to_start,
+    ranking_away,
+)
+from tests.chaos.names import names_gone, why_no_names
+from tests.chaos.node import node_restarted
 from tests.chaos.rolling import rolling_update
 from tests.chaos.seen import Seen
+from tests.chaos.store import (
+    store_away,
+    store_full,
+    store_of_other_size,
+    store_silent,
+    store_slow,
+    store_without_collection,
+)
 from tests.chaos.yard import Yard, is_right, seconds_until, yard
 from tests.soak.__main__ import kill_and_count
 
@@ -37,103 +52,6 @@ class Scenario:
     promise: str
     run: Check
     lacking: Callable[[], str | None] = lambda: None
-
-
-def model_fails(folder: Path, scale: int) -> Seen:
-    """One call in ten to a model is answered by 503."""
-    with yard(folder) as it:
-        it.nim.fail_every = 10
-        replies = it.many(60 * scale)
-        failed = it.nim.failed
-    right = sum(map(is_right, replies)) / len(replies)
-    said = f"{right:.1%} of {len(replies)} answered, with {failed} failures behind them"
-    return Seen(right >= 0.995 and failed > 10, said, {"answered": right, "failures": failed})
-
-
-def model_resets(folder: Path, scale: int) -> Seen:
-    """One request in ten to each model ends in a reset connection."""
-    with yard(folder) as it:
-        for line in (it.llm, it.embedding, it.ranking):
-            line.become("reset", 0.1)
-        replies = it.many(60 * scale)
-    right = sum(map(is_right, replies)) / len(replies)
-    return Seen(right >= 0.995, f"{right:.1%} of {len(replies)} answered", {"answered": right})
-
-
-def model_hangs(folder: Path, _scale: int) -> Seen:
-    """The language model accepts and never answers; search goes on, and so do answers after it."""
-    with yard(folder, RAG_REQUEST_SECONDS="4") as it:
-        it.llm.become("silent")
-        with ThreadPoolExecutor(4) as threads:
-            began = time.monotonic()
-            asked = [threads.submit(it.ask, number) for number in range(4)]
-            searches = [it.search() for _ in range(10)]
-            hung = [each.result() for each in asked]
-            took = time.monotonic() - began
-        it.llm.become("none")
-        back = seconds_until(lambda: is_right(it.ask()))
-    statuses = sorted({each.status_code for each in hung})
-    healthy = all(each.status_code == 200 for each in searches)
-    kept = statuses == [504] and healthy and took < 8 and back < 5
-    others = "went on" if healthy else "failed"
-    said = f"{statuses} after {took:.1f} s, searches {others}, back after {back:.1f} s"
-    return Seen(kept, said, {"refused_after": took, "back_after": back})
-
-
-def ranking_away(folder: Path, _scale: int) -> Seen:
-    """Nothing listens where the ranking model was."""
-    with yard(folder) as it:
-        it.ranking.become("away")
-        replies = it.many(8)
-    right = sum(map(is_right, replies))
-    flagged = sum(each.json().get("degraded") == ["ranking"] for each in replies if each.is_success)
-    kept = right == flagged == len(replies)
-    said = f"{right} of {len(replies)} answered, {flagged} say that ranking was left out"
-    return Seen(kept, said, {"answered": right / len(replies)})
-
-
-def model_away(folder: Path, _scale: int) -> Seen:
-    """Nothing listens where the language model was."""
-    with yard(folder) as it:
-        it.llm.become("away")
-        refused, found = it.ask(), it.search()
-        it.llm.become("none")
-        back = seconds_until(lambda: is_right(it.ask()))
-    told = (refused.status_code, refused.headers.get("Retry-After"), refused.json().get("stage"))
-    kept = told == (503, "5", "generation") and found.status_code == 200 and back < 5
-    said = (
-        f"asked: {told[0]} at stage {told[2]}, search {found.status_code}, back after {back:.1f} s"
-    )
-    return Seen(kept, said, {"back_after": back})
-
-
-def store_away(folder: Path, _scale: int) -> Seen:
-    """Nothing listens where Qdrant was; then it is there again."""
-    with yard(folder) as it:
-        it.store.become("away")
-        refused = it.ask()
-        ready = httpx.get(f"{it.app.url}/readyz")
-        job = it.app.upload(("later.txt", b"The capital of Lutha is Lustadt.")).json()["jobs"][0]
-        it.store.become("none")
-        back = seconds_until(lambda: is_right(it.ask()))
-        ended = it.app.job(job["id"])["status"]
-    named = [each["name"] for each in ready.json().get("missing", [])]
-    kept = refused.status_code == 503 and named == ["qdrant"] and back < 5 and ended == "done"
-    asked = f"asked: {refused.status_code}, /readyz names {named}"
-    said = f"{asked}, back after {back:.1f} s, upload {ended}"
-    return Seen(kept, said, {"back_after": back})
-
-
-def store_slow(folder: Path, scale: int) -> Seen:
-    """Each request to Qdrant takes 0.3 s longer: answers do too, and no longer."""
-    with yard(folder) as it:
-        before = statistics.median(it.ask(n).elapsed.total_seconds() for n in range(5))
-        it.store.become("slow")
-        replies = [it.ask(n) for n in range(5 * scale)]
-    after = statistics.median(each.elapsed.total_seconds() for each in replies)
-    added = after - before
-    kept = all(map(is_right, replies)) and added < 0.9
-    return Seen(kept, f"{added:.2f} s added to each answer", {"added": added})
 
 
 def caller_gone(folder: Path, _scale: int) -> Seen:
@@ -238,10 +156,38 @@ SCENARIOS = (
     Scenario("model-resets", "R1", "10 % of calls reset: >= 99.5 % answered", model_resets),
     Scenario("model-hangs", "R2", "504 in time, search unaffected, back < 5 s", model_hangs),
     Scenario("model-away", "R3", "503 with stage and Retry-After, search goes on", model_away),
+    Scenario(
+        "model-slow-to-start",
+        "R3",
+        "503 with stage and Retry-After, search goes on, no restart",
+        model_slow_to_start,
+    ),
     Scenario("ranking-away", "R4", "answers without it that say so", ranking_away),
     Scenario("store-away", "R5", "503, named by /readyz, uploads wait, back < 5 s", store_away),
+    Scenario("store-full", "R5", "questions go on, uploads wait for room and end", store_full),
+    Scenario(
+        "store-without-collection",
+        "R5",
+        "502 that says so, then answers that cite nothing; documents can be added again",
+        store_without_collection,
+    ),
+    Scenario(
+        "store-of-other-size",
+        "R5",
+        "no start, both sizes named, nothing changed",
+        store_of_other_size,
+    ),
+    Scenario(
+        "store-silent", "R11", "503 or 504 in time, named by /readyz, back < 5 s", store_silent
+    ),
     Scenario("store-slow", "R11", "0.3 s slower: no more than 3 round trips", store_slow),
     Scenario("store-killed", "R6", "503 meanwhile, back < 5 s, 0 lost, 0 doubled", store_killed),
+    Scenario(
+        "node-restarted",
+        "R6",
+        "503 or no connection meanwhile, back < 10 s, 0 lost, 0 doubled",
+        node_restarted,
+    ),
     Scenario("disk-full", "R7", "uploads 507, questions go on", disk_full),
     Scenario(
         "out-of-memory",
@@ -253,8 +199,16 @@ SCENARIOS = (
     Scenario("stopped-under-load", "R9", "every stream ends whole", stopped_under_load),
     Scenario("rolling-update", "R9", "0 requests fail, streams end whole", rolling_update),
     Scenario("caller-gone", "R10", "the model's call ends within 1 s", caller_gone),
+    Scenario(
+        "names-gone",
+        "R11",
+        "open connections go on; 503 with Retry-After without, back < 5 s",
+        names_gone,
+        why_no_names,
+    ),
     Scenario("too-many", "R12", "answered or 429/503 with Retry-After, normal < 2 s", too_many),
     Scenario("killed-while-indexing", "R13", "0 lost, 0 doubled", killed_while_indexing),
     Scenario("up-interrupted", "R14", "the next up carries on, 0 orphans", up_interrupted),
+    Scenario("clock-skew", "R15", "45 s of skew taken, 90 s refused", clock_skew),
     Scenario("long-run", "R15", "all answered, < 8 MiB more memory", long_run),
 )

@@ -41,6 +41,11 @@ class Yard:
         with self.app.client() as client:
             return client.post("/v1/search", json={"query": "capital of Borduria"})
 
+    def missing(self) -> list[str]:
+        """Return what /readyz names."""
+        reply = httpx.get(f"{self.app.url}/readyz", timeout=30)
+        return [each["name"] for each in reply.json().get("missing", [])]
+
     def many(self, count: int, at_once: int = 8) -> list[httpx.Response]:
         """Ask so many questions, some at once."""
         with ThreadPoolExecutor(at_once) as threads:
@@ -66,25 +71,34 @@ def seconds_until(look: Callable[[], bool], most: float = 60.0) -> float:
 
 @contextmanager
 def yard(
-    folder: Path, *, store_url: str | None = None, group: Path | None = None, **environment: str
+    folder: Path,
+    *,
+    store_url: str | None = None,
+    store_name: str = "127.0.0.1",
+    models_url: str | None = None,
+    group: Path | None = None,
+    prefix: tuple[str, ...] = (),
+    **environment: str,
 ) -> Iterator[Yard]:
     """Start all of it with four documents indexed, and end it.
 
-    `store_url` is of another Qdrant than the double, `group` the entrance of the app's cgroup.
+    `store_url` and `models_url` are of others than the doubles in this process, `group` is the
+    entrance of the app's cgroup, `prefix` runs it, and `store_name` is what it calls Qdrant.
     """
     with ExitStack() as stack:
         nim = stack.enter_context(FakeNim())
         qdrant = stack.enter_context(FakeQdrant())
-        lines = [stack.enter_context(Line(nim.url, seed=seed)) for seed in (1, 2, 3)]
+        lines = [stack.enter_context(Line(models_url or nim.url, seed=seed)) for seed in (1, 2, 3)]
         store = stack.enter_context(Line(store_url or qdrant.url, seed=4))
         llm, embedding, ranking = lines
         urls = {
             "RAG_LLM_URL": llm.url,
             "RAG_EMBEDDING_URL": embedding.url,
             "RAG_RANKING_URL": ranking.url,
-            "RAG_QDRANT_URL": store.url,
+            "RAG_QDRANT_URL": store.url.replace("127.0.0.1", store_name),
         }
-        app = AppProcess(folder, nim, qdrant, environment=urls | environment, group=group)
+        settings = urls | environment
+        app = AppProcess(folder, nim, qdrant, environment=settings, group=group, prefix=prefix)
         stack.callback(app.stop)
         app.start()
         for place, city in PLACES.items():

@@ -11,6 +11,7 @@ import re
 import select
 import ssl
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -103,6 +104,7 @@ class FakeNim:
     streams_cut: int = 0
     fail_every: int = 0  # each so-manieth POST is answered by 503; 0: none
     failed: int = 0
+    port: int = 0  # 0: any that is free
     _faults: list[_Fault] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
@@ -120,6 +122,11 @@ class FakeNim:
         body: Json = {"error": {"message": f"planted {status} SECRET-BODY", "type": "planted"}}
         self._faults.append(_Fault(status=status, times=times, path=path, body=body))
 
+    def forget_faults(self) -> None:
+        """Answer well from now on."""
+        with self._lock:
+            self._faults.clear()
+
     def answer_next_with(self, body: Json, path: str | None = None) -> None:
         """Answer the next POST with status 200 and this body, whatever was asked."""
         self._faults.append(_Fault(status=200, times=1, path=path, body=body))
@@ -129,7 +136,7 @@ class FakeNim:
         return [r for r in self.requests if r.method == "POST" and r.path.endswith(path)]
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(("127.0.0.1", self.port), _handler_of(self))
         if self.tls is not None:
             self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
@@ -307,3 +314,8 @@ def _handler_of(fake: FakeNim) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"data: [DONE]\n\n")
 
     return Handler
+
+
+if __name__ == "__main__":
+    with FakeNim(port=int(sys.argv[1])):
+        threading.Event().wait()

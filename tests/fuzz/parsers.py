@@ -44,6 +44,8 @@ from pipelines.reading.page import Page, UnreadableDocument, pages_to_json
 from pipelines.vector import Vector
 from stackyard.errors import Trouble
 from stackyard.migration import migrate
+from tests.fuzz.backups import backup_parsers
+from tests.fuzz.buckets import bucket_parsers
 from tests.fuzz.mutation import mutated
 from tests.fuzz.parser import Parser, from_bytes, from_json
 from tests.fuzz.sign_in import sign_in_parsers
@@ -68,7 +70,7 @@ def parsers(folder: Path) -> list[Parser]:
     """Return all parsers; what they need on disk lies in the folder."""
     random.seed(1)  # what parts the parts of a mail
     found = [*_readers(folder), *_bodies(folder), *_others(folder)]
-    return [*found, *sign_in_parsers(folder)]
+    return [*found, *sign_in_parsers(folder), *backup_parsers(folder), *bucket_parsers(folder)]
 
 
 def _inside(seeds: Sequence[bytes]) -> Callable[[random.Random], bytes]:

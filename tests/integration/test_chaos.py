@@ -1,4 +1,4 @@
-"""Every fault of `make chaos`, small."""
+"""The faults of `make chaos`, small, but those that take long."""
 
 from pathlib import Path
 
@@ -8,8 +8,12 @@ from tests.chaos.scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.integration
 # tests/integration/test_app_jobs.py kills an ingesting app in every run, the journey of tests/e2e
-# every pod, and an `up`
-LARGE = {"killed-while-indexing", "store-killed", "up-interrupted"}
+# every pod, and an `up`; the rest of these restart more than one process
+LARGE = {
+    *("killed-while-indexing", "store-killed", "up-interrupted"),
+    *("node-restarted", "model-slow-to-start", "names-gone"),
+    *("store-full", "store-without-collection", "store-of-other-size"),
+}
 SMALL = [each for each in SCENARIOS if each.name not in LARGE]
 
 
