@@ -43,7 +43,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds; `dimension` is the length of its vectors."""
+    """What a backup holds; `dimension` is the length of its vectors.
+
+    One that has `since` continues the backup of that mark: of `changed`, documents by their ids, it
+    has all points that there are now, and of the others none.
+    """
 
     created: str
     dimension: int
@@ -51,6 +55,9 @@ class Manifest:
     documents: int
     points: dict[str, int]
     members: tuple[Member, ...]
+    mark: str = ""  # none of a backup from before there were any
+    since: str | None = None
+    changed: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False).encode()
@@ -63,7 +70,7 @@ class Manifest:
                 message = f"{MANIFEST} is of another format than {FORMAT}"
                 raise BadArchive(message)
             members = tuple(Member(**each) for each in found.pop("members"))
-            return cls(members=members, **found)
+            return cls(members=members, changed=tuple(found.pop("changed", ())), **found)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"{MANIFEST} is damaged"
             raise BadArchive(message) from error

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.backup.archive import Manifest, member, written
-from app.backup.backups import JOURNAL, unpacked
+from app.backup.chain import JOURNAL, unpacked
+from app.backup.receiving import problem_of
 from app.documents.journal import Journal
+from app.documents.opening import WrongFormat
 from app.documents.schema import FORMAT
-from app.problems import Problem
 
 
 def received(folder: Path, journal_format: int) -> Path:
@@ -40,8 +41,9 @@ def test_a_backup_of_this_version_or_an_earlier_one_is_taken(
 def test_a_backup_of_a_later_version_is_refused_before_anything_changes(tmp_path: Path) -> None:
     target = received(tmp_path, FORMAT + 1)
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(WrongFormat) as refused:
         unpacked(target)
 
-    assert refused.value.status_code == 409
-    assert f"of format {FORMAT + 1}, and this version knows {FORMAT}" in str(refused.value.detail)
+    told = problem_of(refused.value)
+    assert (told.status_code, told.name) == (409, "later-version")
+    assert f"of format {FORMAT + 1}, and this version knows {FORMAT}" in str(told.detail)
