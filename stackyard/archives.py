@@ -30,6 +30,7 @@ class Archive:
     dimension: int
     documents: int
     points: int
+    since: str | None = None  # the mark of the backup that it goes on from
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -99,6 +100,7 @@ def _plain(file: Path) -> Archive:
         dimension=manifest["dimension"],
         documents=manifest["documents"],
         points=sum(manifest["points"].values()),
+        since=manifest.get("since"),
     )
 
 
