@@ -6,6 +6,8 @@ import urllib.error
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http.client import HTTPException
+from pathlib import Path
+from typing import NoReturn
 
 from app.backup.archive import BadArchive
 from app.backup.fetching import Busy, Keeper, Source, Taken, WholeNeeded
@@ -14,7 +16,7 @@ from app.backup.kept import backups, unwanted
 FAILURES = (OSError, HTTPException, BadArchive, Busy)
 # As long as the service waits for jobs to end before it gives up: they have half of the time.
 BUSY_SECONDS = 300.0
-MOST_FAILURES = 10  # in a row; then the end of the process shows them
+STARTING, FOLLOWING, FAILING = "starting", "following", "failing"
 
 
 class Follower:
@@ -61,23 +63,33 @@ class Follower:
             return self._whole()
 
 
-def follow(follower: Follower, seconds: float, pause: Callable[[float], None] = time.sleep) -> int:
-    """Step until the process is stopped; return 1 after too many failures in a row."""
-    failures = 0
-    while failures < MOST_FAILURES:
-        wait = seconds
+def follow(
+    follower: Follower,
+    seconds: float,
+    *,
+    state: Path | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> NoReturn:
+    """Step until the process is stopped; `state` is a file that says after each how it went."""
+    _tell(state, STARTING)
+    while True:
+        wait, how = seconds, FOLLOWING
         try:
             if said := follower.step():
                 print(said, flush=True)
-            failures = 0
         except Busy as error:
             print(f"later: {error}", file=sys.stderr, flush=True)
             wait = max(seconds, BUSY_SECONDS)
         except FAILURES as error:
-            failures += 1
             print(f"no backup was taken: {reason(error)}", file=sys.stderr, flush=True)
+            how = FAILING
+        _tell(state, how)
         pause(wait)
-    return 1
+
+
+def _tell(state: Path | None, how: str) -> None:
+    if state is not None:
+        state.write_text(how)
 
 
 def prune(keeper: Keeper, keep: int) -> list[str]:

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.follow is not None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         follower = Follower(source, keeper, keep=given.keep, whole_every=given.whole_every)
-        return follow(follower, given.follow)
+        follow(follower, given.follow, state=given.state)
     try:
         taken = source.take(keeper)
         gone = prune(keeper, given.keep)
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--whole-every", type=float, metavar="HOURS", default=24.0, help="while following"
     )
+    options.add_argument("--state", type=Path, help="a file that says how following goes")
     place = options.add_mutually_exclusive_group(required=True)
     place.add_argument("--folder", type=Path)
     place.add_argument("--bucket")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.backup.fetching import Busy, Keeper, Source, Taken, WholeNeeded
-from app.backup.following import BUSY_SECONDS, MOST_FAILURES, Follower, follow, prune
+from app.backup.following import BUSY_SECONDS, Follower, follow, prune
 from app.backup.keeping import Folder
 from app.backup.kept import backups, name_of, unwanted
 
@@ -130,17 +130,32 @@ def test_a_whole_one_goes_with_all_that_goes_on_from_it_the_newest_first(tmp_pat
     assert unwanted(backups(kept), 3) == []
 
 
-def test_failures_are_tried_again_and_too_many_in_a_row_end_it(
+class Stopped(BaseException):
+    """Ends what goes on until it is stopped."""
+
+
+def test_failures_are_tried_again_and_a_file_says_how_it_goes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script: list[str | Exception | None] = [OSError("away"), Busy("a document is read"), mark(11)]
-    answers = iter([*script, *[OSError("gone")] * 99])
-    waits: list[float] = []
+    answers = iter(script)
+    waits: list[tuple[float, str]] = []
+    state = tmp_path / "state"
 
-    code = follow(follower(Scripted(lambda _since: next(answers)), tmp_path), 30.0, waits.append)
+    def pause(seconds: float) -> None:
+        waits.append((seconds, state.read_text()))
+        if len(waits) == len(script):
+            raise Stopped
 
-    assert code == 1
-    assert waits == [30.0, BUSY_SECONDS, 30.0, *[30.0] * MOST_FAILURES]
+    with pytest.raises(Stopped):
+        follow(
+            follower(Scripted(lambda _since: next(answers)), tmp_path / "kept"),
+            30.0,
+            state=state,
+            pause=pause,
+        )
+
+    assert waits == [(30.0, "failing"), (BUSY_SECONDS, "following"), (30.0, "following")]
     said = capsys.readouterr()
     assert said.out == f"{whole(mark(11))} 0 bytes, removed none\n"
-    assert "no backup was taken: away\nlater: a document is read\n" in said.err
+    assert said.err == "no backup was taken: away\nlater: a document is read\n"
