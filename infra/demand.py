@@ -17,11 +17,11 @@ from infra.schema.models import ROLES
 
 def of_app(settings: Settings) -> list[Asked]:
     """Return the pods of the app's namespace."""
-    scheduled = settings.backup.schedule is not None
+    kept = settings.backup.schedule is not None or settings.backup.follow is not None
     return [
         Asked(rag_app.RESOURCES, max(1, settings.app.replicas)),
         Asked(qdrant.RESOURCES, settings.qdrant.nodes),
-        *([Asked(backups.RESOURCES)] if scheduled else []),
+        *([Asked(backups.RESOURCES)] if kept else []),
         *([Asked(rag_app.RESOURCES, helpers)] if (helpers := settings.app.bulk_workers) else []),
     ]
 

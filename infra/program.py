@@ -267,16 +267,15 @@ class Stack:
         certificate: pulumi.Output[str] | None,
         reach: tuple[str, ...],
     ) -> list[Edge]:
-        """Make the backups by the clock; return the ways that they need."""
+        """Make the backups by the clock or by what changes; return the ways that they need."""
         settings = self.settings.backup
-        if settings.schedule is None:
+        if settings.schedule is None and settings.follow is None:
             return []
         bucket = bucket_args(self.settings, self.secrets.get("backupBucketKey"))
         args = BackupsArgs(
             scope=scope,
             image=self.ground.images["app"],
             settings=settings,
-            schedule=settings.schedule,
             api_keys=api_keys,
             certificate=certificate,
             bucket=bucket,

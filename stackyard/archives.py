@@ -31,6 +31,7 @@ class Archive:
     dimension: int
     documents: int
     points: int
+    since: str | None = None  # the mark of the backup that it goes on from
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -64,6 +65,7 @@ class _Manifest(BaseModel):
     documents: int
     points: dict[str, int]
     members: list[_Member]
+    since: str | None = None
 
 
 def checked(file: Path) -> Archive | SealedArchive:
@@ -113,6 +115,7 @@ def _plain(file: Path) -> Archive:
         dimension=manifest.dimension,
         documents=manifest.documents,
         points=sum(manifest.points.values()),
+        since=manifest.since,
     )
 
 

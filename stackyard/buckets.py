@@ -82,16 +82,6 @@ def listed(address: str) -> list[Stored]:
     return found
 
 
-def one(address: str) -> Stored:
-    """Return the object of an address s3://BUCKET/KEY. Raises Trouble, with the last one below."""
-    found = {str(each): each for each in listed(address)}
-    if address not in found:
-        last = max(found, default=None)
-        message = f"{address} is no object" + (f"; below it are {len(found)}" if last else "")
-        raise Trouble(message, f"name one, for example {last}" if last else "s3://BUCKET/KEY")
-    return found[address]
-
-
 def _client() -> Client:
     try:
         import botocore.session  # type: ignore[import-untyped]  # here: few need it

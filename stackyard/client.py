@@ -189,9 +189,13 @@ class Service(Connection):
         with self.streamed("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
             yield int(response.headers["Content-Length"]), response.iter_raw()
 
-    def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
-        """Put a backup into a service that holds no document; return what it holds then."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+    def restore(self, size: int, pieces: Iterator[bytes], *, several: bool = False) -> Json:
+        """Put a backup into a service that holds no document; return what it holds then.
+
+        `several`: each file of a chain, behind its length.
+        """
+        kind = "application/vnd.stackyard.backups" if several else "application/octet-stream"
+        headers = {"Content-Length": str(size), "Content-Type": kind}
         response = self.send(
             "PUT", "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
         )

@@ -4,6 +4,7 @@ Each process looks whether the file has changed before it lets a request in, so 
 revoked is refused by the next one, whichever process it comes to.
 """
 
+import hashlib
 import hmac
 import json
 import sqlite3
@@ -78,6 +79,12 @@ class KeyStore:
         self._version = -1
         self._known: dict[str, Known] = {}
         self._look()
+
+    def digest(self) -> str:
+        """Return what is another one after any change."""
+        with self._lock:
+            rows = self._db.execute("select * from keys order by id").fetchall()
+        return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()
 
     def copy_to(self, path: Path) -> None:
         """Write every key as it is now into a new file."""

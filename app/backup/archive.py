@@ -48,7 +48,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds; `dimension` is the length of its vectors."""
+    """What a backup holds; `dimension` is the length of its vectors.
+
+    One that has `since` continues the backup of that mark: of `changed`, documents by their ids, it
+    has all points that there are now, and of the others none.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -58,6 +62,9 @@ class Manifest:
     documents: int
     points: dict[str, int]
     members: tuple[Member, ...]
+    mark: str = ""  # none of a backup from before there were any
+    since: str | None = None
+    changed: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False).encode()

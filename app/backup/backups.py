@@ -1,29 +1,32 @@
 """All that a service holds, taken at one moment into a file, and put into an empty service.
 
 At that moment no job runs, in any process: the journal, the points and the files belong together.
-The service answers all the while, and what is uploaded waits.
+The service answers all the while, and what is uploaded waits. A backup may continue another one:
+then it has the journal and the keys, and of the points and files only what changed since.
 """
 
 import asyncio
 import logging
+import secrets
 import shutil
-import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.access.key_store import KeyStore
-from app.backup.archive import BadArchive, Manifest, member, size_of, unpack, written
+from app.backup.archive import BadArchive, Manifest, member
+from app.backup.chain import JOURNAL, KEYS, Part
+from app.backup.held import Held
 from app.backup.points import PointLines
-from app.backup.sealing import PLAIN, SEALED, Key, Opener, WrongKey, keys_in, sealed, sealed_size
-from app.documents.journal import Journal
+from app.backup.receiving import problem_of, received
+from app.backup.sealing import keys_in
 from app.documents.library import Library
-from app.documents.opening import WrongFormat, check_format
+from app.documents.moments import Changes, Unknown
 from app.models import store_settings
-from app.problems import Problem, disk_full, invalid
+from app.problems import Problem, disk_full
 from app.secrets import read_secret
 from app.settings import Settings
 from app.sharing.presence import Presence
@@ -32,35 +35,15 @@ from app.stores import Stores
 
 log = logging.getLogger("app.backup")
 REST_SECONDS = 300.0  # as long as the longest reading of one file may take
-JOURNAL, KEYS = "journal.sqlite3", "keys.sqlite3"
 
 
 @dataclass(frozen=True)
-class Held:
-    """A backup that lies ready; `close` gives its disk space back."""
+class Restored:
+    """What a service holds after a restore; `created` is the moment that it is of."""
 
-    manifest: Manifest
-    root: Path
-    key: Key | None  # it is sealed with
-
-    @property
-    def suffix(self) -> str:
-        """Return what the name of the file ends in."""
-        return PLAIN if self.key is None else SEALED
-
-    def size(self) -> int:
-        """Return how many bytes the file has."""
-        size = size_of(self.manifest)
-        return size if self.key is None else sealed_size(size)
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the file, piece by piece."""
-        plain = written(self.root, self.manifest)
-        return plain if self.key is None else sealed(plain, size_of(self.manifest), self.key)
-
-    def close(self) -> None:
-        """Remove what was kept for it."""
-        shutil.rmtree(self.root, ignore_errors=True)
+    created: str
+    documents: int
+    points: int
 
 
 class Backups:
@@ -92,47 +75,62 @@ class Backups:
             if not self._presence.is_alive(folder.name.partition(".")[0]):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    async def take(self) -> Held:
-        """Return a backup of this moment. Raises Problem 409 where a job runs for too long."""
-        async with self._alone() as (root, hall):
-            try:
+    async def take(self, since: str | None = None) -> Held | None:
+        """Return a backup of this moment, or of what changed since a mark; None where nothing did.
+
+        Raises Problem: 409 where a job runs for too long, and where nobody can tell any more what
+        changed since.
+        """
+        # Before anything has to come to rest for it.
+        if since is not None and (await asyncio.to_thread(self._changed, since)).nothing:
+            return None
+        root = self._new_root()
+        try:
+            async with self._alone() as hall:
                 await _at_rest(hall)
-                points = await self._save_points(root)
-                manifest = await asyncio.to_thread(self._save_files, root, points)
-            except BaseException:
-                shutil.rmtree(root, ignore_errors=True)
-                raise
-        log.info("backup", extra={"documents": manifest.documents, "points": sum(points.values())})
+                manifest, names = await self._cut(root, since)
+            # Jobs go on meanwhile: what lies here changes no more.
+            manifest = await asyncio.to_thread(_listed, root, manifest, names)
+        except BaseException:
+            shutil.rmtree(root, ignore_errors=True)
+            raise
+        told = {"documents": manifest.documents, "points": sum(manifest.points.values())}
+        log.info("backup", extra={**told, "continues": since})
         return Held(manifest, root, next(iter(self._sealing), None))
 
-    async def restore(self, body: AsyncIterator[bytes], *, declared: int) -> Manifest:
+    async def restore(
+        self, body: AsyncIterator[bytes], *, declared: int, several: bool = False
+    ) -> Restored:
         """Put a backup into this service, which must hold no document; all of it or nothing.
 
-        Raises Problem: 409 not empty, sealed with another key or made with another model,
-        422 damaged, 507 no space.
+        `several`: the body is a whole one and those that continue it, as app/backup/chain.py has
+        it. Raises Problem: 409 not empty, sealed with another key, made with another model, not
+        going on from each other, 422 damaged, 507 no space.
         """
         self._check_empty()
         # twice: the file as it came, and what is in it
         needed = 2 * declared + self._library.min_free_bytes
         if await asyncio.to_thread(self._library.shelf.free_bytes) < needed:
             raise disk_full()
-        async with self._alone() as (root, hall):
-            try:
-                await _receive(body, root / "backup.tar", Opener(self._sealing))
-                manifest = await asyncio.to_thread(unpacked, root)
-                self._check_model(manifest)
+        root = self._new_root()
+        try:
+            async with self._alone() as hall:
+                parts = await received(body, root, self._sealing, several=several)
+                for each in parts:
+                    self._check_model(each.manifest)
                 await _at_rest(hall)
                 self._check_empty()
-                await self._load(root, manifest)
-            except BadArchive as error:
-                raise _damaged(error) from error
-            finally:
-                await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
-        log.info("restored", extra={"documents": manifest.documents})
-        return manifest
+                points = await self._load(parts)
+        except BadArchive as error:
+            raise problem_of(error) from error
+        finally:
+            await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+        last = parts[-1].manifest
+        log.info("restored", extra={"documents": last.documents, "files": len(parts)})
+        return Restored(last.created, last.documents, points)
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[tuple[Path, Hall]]:
+    async def _alone(self) -> AsyncIterator[Hall]:
         async with AsyncExitStack() as stack:
             try:
                 hall = await stack.enter_async_context(self._turnstile.closed())
@@ -140,17 +138,69 @@ class Backups:
                 title = "Another backup or restore is running"
                 raise Problem(409, "busy", title, "Try again later") from None
             await asyncio.to_thread(self._stores.catch_up)
-            root = self._root / f"{self._presence.token}.{uuid.uuid4().hex}"
-            root.mkdir(parents=True)
-            yield root, hall
+            yield hall
 
-    async def _save_points(self, root: Path) -> dict[str, int]:
+    def _new_root(self) -> Path:
+        root = self._root / f"{self._presence.token}.{uuid.uuid4().hex}"
+        root.mkdir(parents=True)
+        return root
+
+    def _changed(self, since: str) -> Changes:
+        try:
+            return self._library.journal.changed_since(
+                since, keys=self._keys.digest(), vectors=self._vectors()
+            )
+        except Unknown as error:
+            raise Problem(
+                409,
+                "whole-backup-needed",
+                "This cannot be told since that mark",
+                f"What changed since {since[:64]!r} is not known: {error}. Take a whole backup",
+            ) from error
+
+    def _vectors(self) -> str:
+        self._stores.catch_up()
+        model = self._stores.generations.live(self._settings.collection).model
+        return f"{model.name} {model.dimension}"
+
+    async def _cut(self, root: Path, since: str | None) -> tuple[Manifest, list[str]]:
+        """Take what belongs to this moment; return it with the names of its files."""
+        journal, moment = self._library.journal, datetime.now(UTC)
+        mark = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03}Z-{secrets.token_hex(4)}"
+        changes = None if since is None else await asyncio.to_thread(self._changed, since)
+        change = await asyncio.to_thread(
+            lambda: journal.note(mark, keys=self._keys.digest(), vectors=self._vectors())
+        )
+        points = await self._save_points(root, changes)
+        names = await asyncio.to_thread(self._save_files, root, change, changes)
+        model = self._stores.generations.live(self._settings.collection).model
+        manifest = Manifest(
+            created=moment.isoformat(timespec="seconds"),
+            dimension=model.dimension,
+            model=model.name,
+            documents=journal.count(None),
+            points=points,
+            members=(),
+            mark=mark,
+            since=since,
+            changed=() if changes is None else tuple(sorted(changes.documents)),
+        )
+        return manifest, [*names, *(f"points/{each}.jsonl" for each in points)]
+
+    async def _save_points(self, root: Path, changes: Changes | None) -> dict[str, int]:
         (root / "points").mkdir()
+        wanted: dict[str, Sequence[str] | None] = {}
+        if changes is None:
+            found = await asyncio.to_thread(self._library.journal.collections)
+            wanted.update(dict.fromkeys(found))
+        else:
+            wanted.update(changes.collections)
         counts = {}
-        for collection in await asyncio.to_thread(self._library.journal.collections):
+        for collection, documents in wanted.items():
             lines = await asyncio.to_thread(self._lines, collection)
             try:
-                counts[collection] = await lines.save(root / f"points/{collection}.jsonl")
+                file = root / f"points/{collection}.jsonl"
+                counts[collection] = await lines.save(file, documents)
             finally:
                 await lines.close()
         return counts
@@ -159,22 +209,17 @@ class Backups:
         live = self._stores.generations.live(collection)
         return PointLines(store_settings(self._settings, live.model), live.physical)
 
-    def _save_files(self, root: Path, points: dict[str, int]) -> Manifest:
+    def _save_files(self, root: Path, change: int, changes: Changes | None) -> list[str]:
         journal, shelf = self._library.journal, self._library.shelf
         with shelf.lock:  # an upload in this moment is in both or in neither
-            journal.copy_to(root / JOURNAL)
-            shared = shelf.share(root, journal.needed())
+            needed = journal.needed()
+            if changes is not None:
+                newer = journal.documents_since(changes)
+                needed = {pair for pair in needed if pair[0] in newer}
+            journal.copy_to(root / JOURNAL, change=change)
+            shared = shelf.share(root, needed)
         self._keys.copy_to(root / KEYS)
-        names = [JOURNAL, KEYS, *(f"points/{each}.jsonl" for each in points), *shared]
-        model = self._stores.generations.live(self._settings.collection).model
-        return Manifest(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            dimension=model.dimension,
-            model=model.name,
-            documents=journal.count(None),
-            points=points,
-            members=tuple(member(root, name) for name in names),
-        )
+        return [JOURNAL, KEYS, *shared]
 
     def _check_empty(self) -> None:
         held = self._library.journal.count(None)
@@ -199,18 +244,39 @@ class Backups:
                 f" with {ours[0]}, {ours[1]} numbers: set that model, or ingest the documents anew",
             )
 
-    async def _load(self, root: Path, manifest: Manifest) -> None:
-        """Put everything in place; the journal last, for nothing is there before it says so."""
-        for collection in manifest.points:
-            await asyncio.to_thread(self._stores.open, [collection])
-            lines = await asyncio.to_thread(self._lines, collection)
-            try:
-                await lines.load(root / f"points/{collection}.jsonl")
-            finally:
-                await lines.close()
-        await asyncio.to_thread(self._library.shelf.adopt, root)
-        await asyncio.to_thread(self._keys.take_over, root / KEYS)
-        await asyncio.to_thread(self._library.journal.take_over, root / JOURNAL)
+    async def _load(self, parts: Sequence[Part]) -> int:
+        """Put everything in place; the journal last, for nothing is there before it says so.
+
+        The newest first: of each document only its last points go in, with its last readers.
+        Returns how many points there are.
+        """
+        count = 0
+        cleared: set[str] = set()
+        later: set[str] = set()
+        for part in reversed(parts):
+            for collection in part.manifest.points:
+                await asyncio.to_thread(self._stores.open, [collection])
+                lines = await asyncio.to_thread(self._lines, collection)
+                try:
+                    if collection not in cleared:
+                        await lines.clear()  # of no document that is there
+                        cleared.add(collection)
+                    file = part.root / f"points/{collection}.jsonl"
+                    count += await lines.load(file, without=later)
+                finally:
+                    await lines.close()
+            later.update(part.manifest.changed)
+        await asyncio.to_thread(self._put_files, parts)
+        return count
+
+    def _put_files(self, parts: Sequence[Part]) -> None:
+        journal, shelf, last = self._library.journal, self._library.shelf, parts[-1].root
+        for part in parts:
+            shelf.adopt(part.root)
+        self._keys.take_over(last / KEYS)
+        journal.take_over(last / JOURNAL)
+        # what only earlier backups needed: a deleted document does not come back to the disk
+        shelf.sweep(journal.needed, self._presence.is_alive)
 
 
 async def _at_rest(hall: Hall) -> None:
@@ -225,66 +291,5 @@ async def _at_rest(hall: Hall) -> None:
         ) from None
 
 
-async def _receive(body: AsyncIterator[bytes], file: Path, opener: Opener) -> None:
-    try:
-        with await asyncio.to_thread(file.open, "wb") as out:
-            async for piece in body:
-                await asyncio.to_thread(lambda each: out.write(opener.feed(each)), piece)
-        opener.finish()
-    except WrongKey as error:
-        raise Problem(
-            409,
-            "another-key",
-            "The backup is sealed with another key",
-            f"The backup cannot be taken: {error}. Nothing was changed; add its key to the stack's"
-            " backupKeys, after the one in use. Without it nobody can open the backup",
-        ) from error
-    except BadArchive as error:
-        raise _damaged(error) from error
-
-
-def _damaged(error: BadArchive) -> Problem:
-    return invalid(f"The backup cannot be taken: {error}. Nothing was changed")
-
-
-def unpacked(root: Path) -> Manifest:
-    """Unpack what was received where it lies, and say what it holds.
-
-    Raises Problem: 422 damaged, 409 of a version that this one does not know.
-    """
-    try:
-        manifest = unpack(root / "backup.tar", root)
-    except BadArchive as error:
-        raise _damaged(error) from error
-    (root / "backup.tar").unlink()
-    needed = [JOURNAL, KEYS, *(f"points/{each}.jsonl" for each in manifest.points)]
-    if lacking := [name for name in needed if not any(name == m.name for m in manifest.members)]:
-        raise _damaged(BadArchive(f"{lacking[0]!a} is missing"))
-    try:
-        _open_databases(root)
-    except WrongFormat as error:
-        raise Problem(
-            409,
-            "later-version",
-            "The backup was made by a later version",
-            f"The backup cannot be taken: {error}. Nothing was changed; restore it with the"
-            " version that made it, or a later one",
-        ) from error
-    # the hashes are of the backup's own list, which anyone can write
-    except (sqlite3.Error, ValueError, TypeError, LookupError) as error:
-        message = "its journal or its keys are damaged"
-        raise _damaged(BadArchive(message)) from error
-    return manifest
-
-
-def _open_databases(root: Path) -> None:
-    """Open the journal and the keys as the service does, which brings them up to date."""
-    for name in (JOURNAL, KEYS):
-        with closing(sqlite3.connect(root / name)) as db:
-            if name == JOURNAL:
-                check_format(db)
-            (found,) = db.execute("pragma quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-    Journal(root / JOURNAL).close()
-    KeyStore(root / KEYS).close()
+def _listed(root: Path, manifest: Manifest, names: Sequence[str]) -> Manifest:
+    return replace(manifest, members=tuple(member(root, name) for name in names))

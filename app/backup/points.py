@@ -4,10 +4,10 @@ Lines, not Qdrant's snapshots: those are of one node and one minor version of it
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -17,6 +17,7 @@ from pipelines.transport.client import Client
 
 AT_ONCE = 256
 ATTEMPTS = 5
+DOCUMENTS_AT_ONCE = 500
 
 
 class PointLines:
@@ -38,38 +39,47 @@ class PointLines:
             )
 
         self._scroll, self._upsert = client("/scroll"), client("?wait=true", "PUT")
+        self._delete = client("/delete?wait=true")
 
-    async def save(self, file: Path) -> int:
-        """Write every point as a line and return how many there are."""
+    async def save(self, file: Path, documents: Sequence[str] | None = None) -> int:
+        """Write every point, or those of some documents, as a line; return how many there are."""
         count = 0
         with await asyncio.to_thread(file.open, "wb") as out:
-            async for points in self._pages():
-                lines = b"".join(orjson.dumps(each) + b"\n" for each in points)
-                await asyncio.to_thread(out.write, lines)
-                count += len(points)
+            for given in _filters(documents):
+                async for points in self._pages(given):
+                    lines = b"".join(orjson.dumps(each) + b"\n" for each in points)
+                    await asyncio.to_thread(out.write, lines)
+                    count += len(points)
         return count
 
-    async def load(self, file: Path) -> int:
-        """Upsert every line and return how many there were.
+    async def clear(self) -> None:
+        """Remove every point."""
+        await self._delete.post(orjson.dumps({"filter": {"must": []}}))
+
+    async def load(self, file: Path, *, without: Collection[str] = ()) -> int:
+        """Upsert every line but those of some documents, and return how many there were.
 
         Raises BadArchive where one is none.
         """
         count = 0
         with await asyncio.to_thread(file.open, "rb") as lines:
             while batch := await asyncio.to_thread(_batch, lines):
-                await self._upsert.post(orjson.dumps({"points": batch}))
-                count += len(batch)
+                points = [each for each in batch if _document(each) not in without]
+                if points:
+                    await self._upsert.post(orjson.dumps({"points": points}))
+                count += len(points)
         return count
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._scroll.close()
-        await self._upsert.close()
+        for client in (self._scroll, self._upsert, self._delete):
+            await client.close()
 
-    async def _pages(self) -> AsyncIterator[list[object]]:
+    async def _pages(self, given: Mapping[str, object]) -> AsyncIterator[list[object]]:
         offset: object = None
+        everything = {"limit": AT_ONCE, "with_payload": True, "with_vector": True}
         while True:
-            asked = {"limit": AT_ONCE, "with_payload": True, "with_vector": True, "offset": offset}
+            asked = {**everything, **given, "offset": offset}
             reply = await self._scroll.post(orjson.dumps(asked))
             try:
                 result = orjson.loads(reply)["result"]
@@ -86,9 +96,28 @@ class PointLines:
                 return
 
 
-def _batch(lines: BinaryIO) -> list[object]:
+def _filters(documents: Sequence[str] | None) -> Iterator[Mapping[str, object]]:
+    if documents is None:
+        yield {}
+        return
+    for start in range(0, len(documents), DOCUMENTS_AT_ONCE):
+        match = {"any": documents[start : start + DOCUMENTS_AT_ONCE]}
+        yield {"filter": {"must": [{"key": "meta.document_id", "match": match}]}}
+
+
+def _batch(lines: BinaryIO) -> list[Any]:
     try:
         return [orjson.loads(line) for line in islice(lines, AT_ONCE)]
     except orjson.JSONDecodeError as error:
-        message = "a line of its points is damaged"
-        raise BadArchive(message) from error
+        raise _damaged() from error
+
+
+def _document(point: Any) -> str:
+    try:
+        return str(point["payload"]["meta"]["document_id"])
+    except (KeyError, TypeError) as error:
+        raise _damaged() from error
+
+
+def _damaged() -> BadArchive:
+    return BadArchive("a line of its points is damaged")

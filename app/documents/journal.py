@@ -4,15 +4,15 @@ import hashlib
 import sqlite3
 import uuid
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from app.access.identity import EVERYONE
 from app.documents.holdings import Holdings, readers_text
+from app.documents.moments import Moments
 from app.documents.opening import bring_up_to_date
-from app.documents.queue import JobQueue, now
+from app.documents.queue import now
 from app.documents.records import Document, Job
-from app.documents.schema import EVERYTHING_CHANGED, VECTORS_CHANGED
+from app.documents.schema import VECTORS_CHANGED
 
 
 def document_id(collection: str, name: str, space: str = "") -> str:
@@ -21,7 +21,7 @@ def document_id(collection: str, name: str, space: str = "") -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-class Journal(JobQueue):
+class Journal(Moments):
     """One connection, one lock: every call is a short transaction.
 
     Several processes may have one open. Raises WrongFormat.
@@ -40,25 +40,6 @@ class Journal(JobQueue):
         self.holdings.close()
         with self._lock:
             self._db.close()
-
-    def copy_to(self, path: Path) -> None:
-        """Write all of it as it is now into a new file."""
-        with self._lock, closing(sqlite3.connect(path)) as target:
-            self._db.backup(target)
-
-    def take_over(self, path: Path) -> None:
-        """Become what `copy_to` wrote, all of it or nothing."""
-        # Opened as a journal, a copy of an earlier version gets what it lacks.
-        Journal(path).close()
-        with self._lock, closing(sqlite3.connect(path)) as source:
-            # With the journal itself comes word of it, of a number that nobody has read yet.
-            query = "select seq from sqlite_sequence where name = 'changes'"
-            numbers = [row[0] for db in (self._db, source) for row in db.execute(query)]
-            change = "insert into changes (seq, document_id) values (?, ?)"
-            source.execute(change, (max(numbers, default=0) + 1, EVERYTHING_CHANGED))
-            source.commit()
-            source.backup(self._db)
-            self.holdings.look_again()
 
     def vectors_changed(self) -> None:
         """Tell every process that other vectors may answer from now on."""

@@ -1,7 +1,8 @@
 """The journal's tables and the columns that its records are read from.
 
-`changes` has what decides about who reads what, in its order, for the memory of every process. Its
-ids are of documents, or one of the two words below.
+`changes` has every document that something was done to, in order: what decides about who reads it,
+for the memory of every process; what was written to its chunks and what became of its jobs, for
+backups that go on from one of `marks`. Its ids are of documents, or one of the two words below.
 """
 
 # Raised by a change that processes of the version before cannot live with: they must be gone
@@ -10,6 +11,7 @@ FORMAT = 1
 EVERYTHING_CHANGED = ""
 VECTORS_CHANGED = "vectors"
 KEPT_CHANGES = 10_000  # who missed more reads everything anew
+KEPT_MARKS = 1000  # of backups; who goes on from an older one takes a whole one
 
 SCHEMA = """
 create table if not exists documents (
@@ -37,11 +39,22 @@ create index if not exists jobs_open on jobs (status) where status in ('queued',
 create table if not exists changes (
     seq integer primary key autoincrement, document_id text not null
 ) strict;
+create table if not exists marks (
+    seq integer primary key autoincrement, mark text not null unique, change integer not null,
+    first_job integer not null, keys text not null, vectors text not null
+) strict;
 create trigger if not exists document_came after insert on documents begin
     insert into changes (document_id) values (new.id);
 end;
 create trigger if not exists document_went after delete on documents begin
     insert into changes (document_id) values (old.id);
+end;
+create trigger if not exists job_came after insert on jobs begin
+    insert into changes (document_id) values (new.document_id);
+end;
+create trigger if not exists job_stopped
+    after update of status on jobs when new.status != 'running' begin
+    insert into changes (document_id) values (new.document_id);
 end;
 """
 # What a journal of an earlier version lacks. Its documents were everybody's, and stay that.
@@ -68,6 +81,10 @@ ADDED = {
 INDEXES = """
 create trigger if not exists document_changed
     after update of collection, owner, readers, sha256, deleting, quarantined on documents begin
+    insert into changes (document_id) values (new.id);
+end;
+create trigger if not exists chunks_were_told
+    after update of readers_written on documents begin
     insert into changes (document_id) values (new.id);
 end;
 create index if not exists documents_unwritten on documents (id)

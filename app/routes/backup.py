@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from app.access.identity import visit
-from app.backup.backups import Backups, Held
+from app.backup.backups import Backups
+from app.backup.chain import MEDIA_TYPE
+from app.backup.held import Held
 from app.problems import Problem
 
 TAR, BYTES = "application/x-tar", "application/octet-stream"
+# by which the next one goes on, and how many documents there are: a sealed file tells neither
+MARK, DOCUMENTS = "Backup-Mark", "Backup-Documents"
 FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Restored(BaseModel):
-    """What a service holds after a restore; `created` is when the backup was taken."""
+    """What a service holds after a restore; `created` is the moment that it is of."""
 
     created: str
     documents: int
@@ -28,29 +33,39 @@ def backup_router(backups: Backups) -> APIRouter:
 
     @router.post(
         "/v1/backup",
-        summary="All documents, chunks, jobs and keys as one file",
+        summary="All documents, chunks, jobs and keys as one file, or what changed since another",
         response_class=StreamingResponse,
-        responses={200: {"content": {TAR: FILE, BYTES: FILE}}},
+        responses={
+            200: {
+                "content": {TAR: FILE, BYTES: FILE},
+                "headers": {name: {"schema": {"type": "string"}} for name in (MARK, DOCUMENTS)},
+            },
+            204: {"description": "Nothing has changed since"},
+        },
     )
-    async def take() -> StreamingResponse:
-        held = await backups.take()
-        visit().object = {"documents": held.manifest.documents}
+    async def take(since: str | None = None) -> Response:
+        held = await backups.take(since)
+        if held is None:
+            return Response(status_code=204)
+        visit().object = {"documents": held.manifest.documents, "since": since}
         return StreamingResponse(
             _sent(held),
             media_type=TAR if held.key is None else BYTES,
             headers={
                 "Content-Length": str(held.size()),
                 "Content-Disposition": f'attachment; filename="stackyard-backup{held.suffix}"',
+                MARK: held.manifest.mark,
+                DOCUMENTS: str(held.manifest.documents),
             },
         )
 
     @router.put(
         "/v1/backup",
-        summary="Put a backup into a service that holds no document",
+        summary="Put a backup, or one and those that continue it, into a service without documents",
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {BYTES: FILE},
+                "content": {BYTES: FILE, MEDIA_TYPE: FILE},
             }
         },
     )
@@ -59,10 +74,10 @@ def backup_router(backups: Backups) -> APIRouter:
         if not declared:
             message = "Send the file with its Content-Length"
             raise Problem(411, "length-required", "The length is needed", message)
-        manifest = await backups.restore(request.stream(), declared=declared)
-        visit().object = {"documents": manifest.documents}
-        points = sum(manifest.points.values())
-        return Restored(created=manifest.created, documents=manifest.documents, points=points)
+        several = request.headers.get("content-type", "").partition(";")[0].strip() == MEDIA_TYPE
+        back = await backups.restore(request.stream(), declared=declared, several=several)
+        visit().object = {"documents": back.documents}
+        return Restored.model_validate(asdict(back))
 
     return router
 

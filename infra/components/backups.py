@@ -1,5 +1,6 @@
-"""Backups by the clock: a CronJob fetches one from the app; the newest stay on a volume of their
-own, or in a bucket.
+"""Backups: a CronJob fetches one from the app by the clock, or a Deployment what changed, always.
+
+The newest stay on a volume of their own, or in a bucket.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from infra.components import rag_inputs
 from infra.components.network_policies import Edge, Outside, Workload, outward
 from infra.components.outward import Outward
 from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted, secret_volume
-from infra.components.scope import Scope
+from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.volume import data_volume
-from infra.labels import labels
+from infra.labels import labels, selector
 from infra.schema import BackupSettings, S3Settings, Settings
 from infra.schema.backup_choices import bucket_endpoint, bucket_region
 
@@ -25,17 +26,20 @@ POD_IDENTITY = Outside(
 )
 RESOURCES = Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 HOURS = 6  # as long as the app gives one
+# What follows says here after each round how it went; a round may be a whole backup.
+STATE = "/tmp/state"
+GOES_ON = f"import sys; sys.exit(open('{STATE}').read() != 'following')"
+ALIVE = f"import os, time; assert time.time() - os.stat('{STATE}').st_mtime < {HOURS * 3600}"
 core = k8s.core.v1
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupsArgs:
-    """What the CronJob needs; `image` is the app's."""
+    """What fetches backups needs; `image` is the app's. `settings` has a schedule or follows."""
 
     scope: Scope
     image: pulumi.Input[str]
     settings: BackupSettings
-    schedule: str
     api_keys: pulumi.Output[str]
     certificate: pulumi.Output[str] | None = None  # the Secret of the app's, where it ends TLS
     bucket: "BucketArgs | None" = None  # in place of the volume
@@ -43,7 +47,7 @@ class BackupsArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """A bucket, and how the CronJob shows who it is."""
+    """A bucket, and how the pod shows who it is."""
 
     settings: S3Settings
     endpoint: str
@@ -52,14 +56,14 @@ class BucketArgs:
 
 
 class Backups(pulumi.ComponentResource):
-    """One CronJob and its volume, in the app's namespace."""
+    """One CronJob or Deployment and its volume, in the app's namespace."""
 
     def __init__(
         self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("stackyard:index:Backups", name, None, opts)
         child, scope = pulumi.ResourceOptions(parent=self), args.scope
-        bucket = args.bucket
+        bucket, follows = args.bucket, args.settings.follow is not None
         place = _place(bucket) if bucket is not None else ["--folder", FOLDER]
         kept = [] if bucket is not None else [self._volume(name, args)]
         account = core.ServiceAccount(
@@ -86,7 +90,7 @@ class Backups(pulumi.ComponentResource):
         pod = pod_spec(
             scope,
             account=account.metadata.name,
-            restart_policy="OnFailure",
+            restart_policy=None if follows else "OnFailure",
             background=True,
             containers=[
                 core.ContainerArgs(
@@ -99,6 +103,7 @@ class Backups(pulumi.ComponentResource):
                         *("--key-file", f"{KEYS}/key"),
                         *place,
                         *("--keep", str(args.settings.keep)),
+                        *_following(args.settings),
                         *pinned,
                     ],
                     env=[
@@ -107,6 +112,8 @@ class Backups(pulumi.ComponentResource):
                     ]
                     or None,
                     resources=RESOURCES.args(),
+                    liveness_probe=_probe(ALIVE, period=300) if follows else None,
+                    readiness_probe=_probe(GOES_ON, period=30) if follows else None,
                     security_context=restricted(),
                     volume_mounts=[
                         *([mount("data", FOLDER)] if kept else []),
@@ -124,29 +131,52 @@ class Backups(pulumi.ComponentResource):
                 *calling.volumes,
             ],
         )
+        template = core.PodTemplateSpecArgs(
+            metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(NAME, "backup", scope.stack)),
+            spec=pod,
+        )
+        if follows:
+            self._follow(name, scope, template)
+        else:
+            self._by_the_clock(name, args, template)
+        self.register_outputs({})
+
+    def _by_the_clock(
+        self, name: str, args: BackupsArgs, template: k8s.core.v1.PodTemplateSpecArgs
+    ) -> None:
+        assert args.settings.schedule is not None
         k8s.batch.v1.CronJob(
             f"{name}-cron",
-            metadata=scope.metadata(NAME, "backup"),
+            metadata=args.scope.metadata(NAME, "backup"),
             spec=k8s.batch.v1.CronJobSpecArgs(
-                schedule=args.schedule,
+                schedule=args.settings.schedule,
                 concurrency_policy="Forbid",
                 starting_deadline_seconds=3600,
                 job_template=k8s.batch.v1.JobTemplateSpecArgs(
                     spec=k8s.batch.v1.JobSpecArgs(
                         backoff_limit=3,
                         active_deadline_seconds=HOURS * 3600,
-                        template=core.PodTemplateSpecArgs(
-                            metadata=k8s.meta.v1.ObjectMetaArgs(
-                                labels=labels(NAME, "backup", scope.stack)
-                            ),
-                            spec=pod,
-                        ),
+                        template=template,
                     )
                 ),
             ),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({})
+
+    def _follow(self, name: str, scope: Scope, template: k8s.core.v1.PodTemplateSpecArgs) -> None:
+        k8s.apps.v1.Deployment(
+            f"{name}-follower",
+            # it is ready once it has a backup, for which an `up` need not wait
+            metadata=scope.metadata(NAME, "backup", SKIP_AWAIT),
+            spec=k8s.apps.v1.DeploymentSpecArgs(
+                replicas=1,
+                # two would each make a chain
+                strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(NAME, scope.stack)),
+                template=template,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _volume(self, name: str, args: BackupsArgs) -> k8s.core.v1.VolumeArgs:
         claim = data_volume(
@@ -170,7 +200,7 @@ def bucket_args(settings: Settings, key: pulumi.Output[str] | None) -> BucketArg
 
 
 def ways(app: Workload, bucket: BucketArgs | None, reach: tuple[str, ...]) -> list[Edge]:
-    """Return whom the CronJob talks to."""
+    """Return whom what fetches backups talks to."""
     source = Workload(name=NAME, scope=app.scope, port=app.port)
     table = [Edge(source=source, target=app, port=app.port)]
     if bucket is not None:
@@ -178,6 +208,22 @@ def ways(app: Workload, bucket: BucketArgs | None, reach: tuple[str, ...]) -> li
         if bucket.key is None:
             table.append(Edge(source=source, target=POD_IDENTITY, port=POD_IDENTITY.port))
     return table
+
+
+def _following(settings: BackupSettings) -> list[str]:
+    if settings.follow is None:
+        return []
+    told = {"--follow": settings.follow, "--whole-every": settings.whole_every, "--state": STATE}
+    return [each for option, value in told.items() for each in (option, str(value))]
+
+
+def _probe(program: str, *, period: int) -> k8s.core.v1.ProbeArgs:
+    return core.ProbeArgs(
+        exec_=core.ExecActionArgs(command=["python3", "-c", program]),
+        period_seconds=period,
+        timeout_seconds=20,
+        failure_threshold=3,
+    )
 
 
 def _place(bucket: BucketArgs) -> list[str]:

@@ -17,6 +17,17 @@ def backup_problems(settings: Settings, secrets: frozenset[str]) -> Iterator[str
             f"{PROJECT}:backup.velero: is true; with app.replicas '{settings.app.replicas}' not one"
             f" pod would make the backup\n{hint('backup.velero', 'false')}"
         )
+    if backup.follow is not None and backup.schedule is not None:
+        yield (
+            f"{PROJECT}:backup.follow: is '{backup.follow}', and backup.schedule is "
+            f"'{backup.schedule}'; one of them makes the backups\n"
+            f"      hint: pulumi config rm --path '{PROJECT}:backup.schedule'"
+        )
+    if backup.follow is None and "whole_every" in backup.model_fields_set:
+        yield (
+            f"{PROJECT}:backup.wholeEvery: is '{backup.whole_every}'; it is for backup.follow, "
+            f"which is not set\n{hint('backup.follow', '30')}"
+        )
     if backup.s3 is None:
         if "backupBucketKey" in secrets:
             yield (
@@ -24,9 +35,10 @@ def backup_problems(settings: Settings, secrets: frozenset[str]) -> Iterator[str
                 f"{hint('backup.s3.bucket', 'NAME')}"
             )
         return
-    if backup.schedule is None:
+    if backup.schedule is None and backup.follow is None:
         yield (
-            f"{PROJECT}:backup.schedule: is not set; backups go into backup.s3 by the clock\n"
+            f"{PROJECT}:backup.schedule: is not set; backups go into backup.s3 by the clock, or by "
+            f"backup.follow\n"
             f"{hint('backup.schedule', NIGHTLY)}"
         )
     if "backupKeys" not in secrets:

@@ -171,7 +171,23 @@ class BackupSettings(Frozen):
         default=None,
         description="five fields of cron in UTC, such as `0 3 * * *`. Unset: by hand only",
     )
-    keep: int = Field(default=7, ge=1, le=1000, description="how many; the oldest go first")
+    follow: int | None = Field(
+        default=None,
+        ge=5,
+        le=3600,
+        description="seconds, in place of a schedule: a backup of what changed, this often at "
+        "most. Each waits for the jobs that run to end",
+    )
+    whole_every: int = Field(
+        default=24, ge=1, le=720, description="hours between whole backups, with `follow`"
+    )
+    keep: int = Field(
+        default=7,
+        ge=1,
+        le=1000,
+        description="how many; the oldest go first. With `follow` whole ones, each with what goes "
+        "on from it",
+    )
     storage: Quantity = Field(default="20Gi", description="size of their volume")
     storage_class: str | None = Field(
         default=None, min_length=1, description="of their volume. Unset: the stack's"
@@ -238,7 +254,7 @@ class Settings(Frozen):
         default=AccessSettings(), description="who may call it, and whose documents they see"
     )
     backup: BackupSettings = Field(
-        default=BackupSettings(), description="backups by the clock: when, how many, and where"
+        default=BackupSettings(), description="backups: when, how many, and where"
     )
     policy: PolicySettings = Field(
         default=PolicySettings(), description="what the cluster holds the stack's pods to"

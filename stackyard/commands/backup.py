@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,12 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as Speed
 
-from stackyard.archives import SealedArchive, checked
+from stackyard.archives import SealedArchive
 from stackyard.backing_up import check_free, fetch
-from stackyard.buckets import is_address, one
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
-from stackyard.errors import Trouble
 from stackyard.progress import Stages
+from stackyard.restoring import chosen
 from stackyard.target import resolve
-
-CHUNK = 2**20
 
 
 def backup(
@@ -54,13 +50,20 @@ def backup(
 
 
 def restore(
-    file: Annotated[
+    place: Annotated[
         str,
         typer.Argument(
-            help="What `stackyard backup` or the schedule wrote, also s3://BUCKET/KEY.",
-            metavar="FILE",
+            help="What `stackyard backup` wrote, or the folder that the schedule writes into: its"
+            " newest backup and what goes on from it. Also s3://BUCKET/KEY and s3://BUCKET/PREFIX.",
+            metavar="FILE|FOLDER",
         ),
     ],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="The moment to go back to, 2026-11-27T10:15:00Z.", metavar="MOMENT"
+        ),
+    ] = None,
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
@@ -68,42 +71,14 @@ def restore(
 ) -> None:
     """Put a backup into a service that holds no document: all of it or nothing."""
     stages = Stages()
-    with _here(file) as path:
-        checked(path)  # before hours are spent on sending it
-        size = path.stat().st_size
-        with resolve(stack, url, key_file).service() as service:
-            told = service.restore(size, _shown(stages, size, _pieces(path)))
+    with chosen(place, at, stages.say) as files, resolve(stack, url, key_file).service() as service:
+        shown = _shown(stages, files.size, files.pieces())
+        told = service.restore(files.size, shown, several=files.several)
     stages.say(
         f"{told['documents']} document(s) and {told['points']} chunks of {told['created']} are back"
     )
     if as_json:
         print(json.dumps(told, indent=2))
-
-
-@contextmanager
-def _here(named: str) -> Iterator[Path]:
-    """Give the file; one of a bucket is on this machine only for that time."""
-    if is_address(named):
-        stored = one(named)
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(stored.local())
-            except OSError as error:
-                message = f"{named}: {error.strerror or error}"
-                raise Trouble(message, "TMPDIR must have room for it") from None
-            yield path
-        return
-    path = Path(named)
-    if not path.is_file():
-        message = f"{path} is not a file"
-        raise Trouble(message, "name what `stackyard backup` wrote")
-    yield path
-
-
-def _pieces(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as source:
-        while piece := source.read(CHUNK):
-            yield piece
 
 
 def _shown(stages: Stages, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,11 +9,12 @@ import pytest
 
 from app.access.key_store import KeyStore
 from app.backup.archive import BadArchive, Manifest, member, written
-from app.backup.backups import JOURNAL, KEYS, unpacked
+from app.backup.chain import JOURNAL, KEYS, unpacked
 from app.backup.points import PointLines
+from app.backup.receiving import problem_of
 from app.documents.journal import Journal
+from app.documents.opening import WrongFormat
 from app.documents.schema import FORMAT
-from app.problems import Problem
 from pipelines.settings import StoreSettings
 
 POINTS = "points/documents.jsonl"
@@ -51,11 +52,12 @@ def test_a_backup_of_this_version_or_an_earlier_one_is_taken(
 def test_a_backup_of_a_later_version_is_refused_before_anything_changes(tmp_path: Path) -> None:
     target = received(tmp_path, FORMAT + 1)
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(WrongFormat) as refused:
         unpacked(target)
 
-    assert refused.value.status_code == 409
-    assert f"of format {FORMAT + 1}, and this version knows {FORMAT}" in str(refused.value.detail)
+    told = problem_of(refused.value)
+    assert (told.status_code, told.name) == (409, "later-version")
+    assert f"of format {FORMAT + 1}, and this version knows {FORMAT}" in str(told.detail)
 
 
 @pytest.mark.parametrize("name", [JOURNAL, KEYS, POINTS])
@@ -64,22 +66,16 @@ def test_a_backup_without_a_part_is_refused_before_anything_changes(
 ) -> None:
     target = received(tmp_path, FORMAT, lacking=name)
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(BadArchive, match=f"'{name}' is missing"):
         unpacked(target)
-
-    assert refused.value.status_code == 422
-    assert f"'{name}' is missing" in str(refused.value.detail)
 
 
 @pytest.mark.parametrize("name", [JOURNAL, KEYS])
 def test_a_database_that_is_damaged_beneath_its_hash_is_refused(tmp_path: Path, name: str) -> None:
     target = received(tmp_path, FORMAT, damaged=name)
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(BadArchive, match="its journal or its keys are damaged"):
         unpacked(target)
-
-    assert refused.value.status_code == 422
-    assert "its journal or its keys are damaged" in str(refused.value.detail)
 
 
 def test_a_line_of_points_that_is_none_is_refused(tmp_path: Path) -> None:

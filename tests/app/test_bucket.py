@@ -14,8 +14,8 @@ from botocore.credentials import Credentials as TheirCredentials  # type: ignore
 from app.backup import bucket as module
 from app.backup.archive import BadArchive
 from app.backup.bucket import Bucket, Credentials, Place, Refused, sign
+from app.backup.following import prune
 from app.backup.identity import of_file, of_pod
-from app.backup.keeping import prune
 from tests.stackyard.fake_s3 import FakeS3
 
 KEY = Credentials("AKID", "sec/ret+", "a-token=")
@@ -56,7 +56,7 @@ def test_the_newest_stay_and_what_is_not_ours_too(s3: FakeS3) -> None:
 
     gone = prune(ours, 2)
 
-    assert gone == names[:3]
+    assert gone == names[2::-1]
     assert ours.names() == ["notes.txt", *names[3:]]
     assert "other/stackyard-20260101T030000Z.tar" in s3.objects
 

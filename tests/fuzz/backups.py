@@ -22,11 +22,12 @@ import orjson
 from app.access.key_store import KeyStore
 from app.backup import sealing
 from app.backup.archive import BLOCK, FORMAT, MANIFEST, BadArchive, Manifest, member, written
-from app.backup.backups import JOURNAL, KEYS, unpacked
+from app.backup.chain import JOURNAL, KEYS, unpacked
 from app.backup.points import PointLines
+from app.backup.receiving import problem_of
 from app.backup.sealing import Key, Opener, WrongKey, keys_in, sealed, whole
 from app.documents.journal import Journal
-from app.problems import Problem
+from app.documents.opening import WrongFormat
 from pipelines.errors import StageError
 from pipelines.settings import StoreSettings
 from pipelines.transport.client import Client
@@ -38,7 +39,11 @@ from tests.fuzz.parser import Parser, from_bytes, from_json
 OURS, OTHERS = Key(b"k" * 32), Key(b"o" * 32)
 PIECE = 64  # of what is sealed, so that a short file has many
 PLAIN = (b"Pumps need oil. " * 20, b"Valves close.", b"")
-POINT = {"id": "0b7e", "vector": {"dense": [0.5, -1e-3]}, "payload": {"meta": {"page": 1}}}
+POINT = {
+    "id": "0b7e",
+    "vector": {"dense": [0.5, -1e-3]},
+    "payload": {"meta": {"document_id": "c" * 32}},
+}
 LAST = b'{"result": {"points": [], "next_page_offset": null}}'
 FILES = {
     "points/documents.jsonl": orjson.dumps(POINT) + b"\n",
@@ -66,8 +71,8 @@ def backup_parsers(folder: Path) -> list[Parser]:
         (target / "backup.tar").write_bytes(data)
         try:
             found = unpacked(target)
-        except Problem as problem:
-            problem.response()
+        except (BadArchive, WrongFormat) as error:
+            problem_of(error).response()
             raise
         assert all((target / each.name).is_file() for each in found.members)
         return found
@@ -82,7 +87,7 @@ def backup_parsers(folder: Path) -> list[Parser]:
 
     archives = _archives(source, manifest, archive)
     return [
-        Parser("backup", archives, taken, (Problem,)),
+        Parser("backup", archives, taken, (BadArchive, WrongFormat)),
         Parser("backup-file", lambda chance: (
             mutated(chance, files) if chance.random() < 0.2 else archives(chance)
         ), looked_at, (Trouble,)),

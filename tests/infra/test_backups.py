@@ -1,18 +1,25 @@
-"""Backups by the clock: none unless a schedule is set, and then with one way to the app."""
+"""Backups by the clock or by what changes: none unless set, and then with one way to the app."""
 
 import base64
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pulumi
 import pytest
 
 from app.backup.keeping import parser
 from infra.components.rag_inputs import sealing_keys
+from policy.pack import kind_of
+from policy.rule import Resource
+from policy.rules import RULES
 from tests.infra.conftest import Deploy
 from tests.infra.test_settings import refusal
 
 NIGHTLY = {"backup": {"schedule": "0 3 * * *", "keep": 3, "storage": "5Gi"}}
-
+FOLLOWING = {"backup": {"follow": 30, "wholeEvery": 12, "keep": 3}}
 
 S3 = {"bucket": "vault", "prefix": "prod/", "endpoint": "https://minio.example.org:9000"}
 KEYS = {"backupKeys": base64.b64encode(bytes(32)).decode(), "backupBucketKey": "id:secret"}
@@ -54,6 +61,80 @@ def test_only_the_app_is_open_to_it(deploy: Deploy) -> None:
         "backup-to-rag-egress",
         "backup-to-rag-ingress",
     }
+
+
+def test_what_follows_is_one_pod_that_runs_always_in_place_of_the_clock(deploy: Deploy) -> None:
+    found = deploy(FOLLOWING)
+
+    follower = found["backup-follower"].inputs
+    (container,) = follower["spec"]["template"]["spec"]["containers"]
+    given = parser().parse_args(container["args"])
+    assert found.of("CronJob") == []
+    assert follower["spec"]["replicas"] == 1
+    assert follower["spec"]["strategy"] == {"type": "Recreate"}
+    assert follower["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert "restartPolicy" not in follower["spec"]["template"]["spec"]
+    assert follower["spec"]["template"]["spec"]["priorityClassName"] == "stackyard-dev-background"
+    assert (given.follow, given.whole_every, given.keep) == (30.0, 12.0, 3)
+    assert str(given.folder) == "/backups"
+    assert found["backup-data"].protect
+    policies = {each.inputs["metadata"]["name"] for each in found.of("NetworkPolicy")}
+    assert {name for name in policies if "backup" in name} == {
+        "backup-to-rag-egress",
+        "backup-to-rag-ingress",
+    }
+    resources = [
+        Resource(kind_of(each.type, each.inputs), each.name, each.inputs, ())
+        for each in found.resources
+        if each.name.startswith("backup-") and each.custom
+    ]
+    assert [line for each in resources for rule in RULES for line in rule.violations(each)] == []
+
+
+def test_its_probes_tell_how_it_goes(deploy: Deploy, tmp_path: Path) -> None:
+    pod = deploy(FOLLOWING)["backup-follower"].inputs["spec"]["template"]["spec"]
+    state = tmp_path / "state"
+
+    def fails(probe: str) -> int:
+        command = pod["containers"][0][probe]["exec"]["command"]
+        assert command[:2] == ["python3", "-c"]
+        program = command[2].replace("/tmp/state", str(state))
+        return subprocess.run([sys.executable, "-c", program], capture_output=True).returncode
+
+    assert [fails("readinessProbe"), fails("livenessProbe")] == [1, 1]
+    for said, ready in (("starting", 1), ("following", 0), ("failing", 1)):
+        state.write_text(said)
+        assert [fails("readinessProbe"), fails("livenessProbe")] == [ready, 0]
+    os.utime(state, (1, 1))
+    assert fails("livenessProbe") == 1
+
+
+def test_what_follows_into_a_bucket_has_its_key_and_no_volume(deploy: Deploy) -> None:
+    settings = to_bucket("local")
+    settings["backup"] = {"follow": 60, "s3": S3}
+
+    found = deploy(settings, secrets=KEYS)
+
+    (container,) = found["backup-follower"].inputs["spec"]["template"]["spec"]["containers"]
+    given = parser().parse_args(container["args"])
+    assert (given.bucket, given.prefix, given.follow) == ("vault", "prod/", 60.0)
+    assert str(given.bucket_key_file) == "/etc/rag/bucket-key"
+    assert "backup-data" not in [each.name for each in found.resources]
+
+
+@pytest.mark.parametrize(
+    ("backup", "said"),
+    [
+        ({"follow": 30, "schedule": "0 3 * * *"}, "follow: is '30', and backup.schedule is '0 3"),
+        ({"wholeEvery": 12}, "wholeEvery: is '12'; it is for backup.follow, which is not set"),
+        ({"follow": 4}, "follow: is 4; input should be greater than or equal to 5"),
+        ({"follow": 4000}, "follow: is 4000; input should be less than or equal to 3600"),
+    ],
+)
+def test_what_cannot_follow_is_refused_with_the_setting(
+    deploy: Deploy, backup: dict[str, object], said: str
+) -> None:
+    assert f"stackyard:backup.{said}" in refusal(deploy, {"backup": backup})
 
 
 @pytest.mark.parametrize("schedule", ["nightly", "0 3 * *", "* * * * * *", "@daily"])

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.backup.archive import verified
-from app.backup.keeping import Folder, main, prune
+from app.backup.following import prune
+from app.backup.keeping import Folder, main
 from tests.app.process import AppProcess
 from tests.stackyard.fake_s3 import FakeS3
 

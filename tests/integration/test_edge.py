@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.backup.keeping import pinned as pinned_by_the_backup
+from app.backup.fetching import pinned as pinned_by_the_backup
 from infra.components.generated_certificate import GeneratedCertificateProvider
 from stackyard.client import Service
 from stackyard.connection import pinned, trusting

@@ -18,7 +18,10 @@ Json = dict[str, Any]
 WITH_PODS = ("Deployment", "StatefulSet", "Job", "CronJob")
 MORE = {
     "replicas": {"app": {"replicas": 4}, "backup": {"schedule": "0 3 * * *"}},
-    "scaled-local": {"models": {"llm": {"scaling": {"min": 2, "max": 5}}}},
+    "scaled-local": {
+        "models": {"llm": {"scaling": {"min": 2, "max": 5}}},
+        "backup": {"follow": 30},
+    },
 }
 
 

@@ -39,6 +39,7 @@ class FakeService:
         self.invents_quotes = False
         self.busy = False
         self.restored = b""
+        self.restored_as = ""
         self.seals_with: Key | None = None
         self.fails_on: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -92,6 +93,7 @@ class FakeService:
 
     async def _restore(self, request: Request) -> Response:
         self.restored = await request.body()
+        self.restored_as = request.headers["content-type"]
         return JSONResponse({"created": "2026-11-27T03:00:00+00:00", "documents": 5, "points": 60})
 
     async def _guard(self, request: Request, call_next: RequestResponseEndpoint) -> Response:

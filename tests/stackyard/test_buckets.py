@@ -82,16 +82,36 @@ def test_a_backup_in_a_bucket_is_fetched_checked_and_restored(
 
     done = invoke("restore", f"s3://library/{names[0]}", *where)
     damaged = invoke("restore", f"s3://library/{names[1]}", *where)
-    none = invoke("restore", "s3://library/prod", *where)
+    none = invoke("restore", "s3://library/nothing", *where)
     s3.broken = {names[2]}
     closed = invoke("restore", f"s3://library/{names[2]}", *where)
 
     assert service.restored == whole
     assert "5 document(s) and 60 chunks" in done.stderr
     assert "is damaged at its end" in damaged.stderr
-    assert "s3://library/prod is no object; below it are 3" in none.stderr
-    assert f"hint: name one, for example s3://library/{names[2]}" in none.stderr
+    assert "s3://library/nothing has no whole backup" in none.stderr
+    assert "hint: name a file, or what the schedule writes into" in none.stderr
     assert "it cannot be fetched: AccessDenied no" in closed.stderr
+
+
+def test_a_prefix_of_a_bucket_goes_back_to_a_moment(
+    s3: FakeS3, service: FakeService, key_file: Path, invoke: Invoke
+) -> None:
+    where = ("--url", service.url, "--key-file", key_file)
+    parts = [b"".join(sealed(iter([each]), 1, Key(bytes(32)))) for each in (b"w", b"1", b"2")]
+    names = ("T030000000Z-00000000", "T030030000Z-00000001.more", "T030100000Z-00000002.more")
+    for name, part in zip(names, parts, strict=True):
+        s3.objects[f"prod/stackyard-20260101{name}.tar.sealed"] = part
+    s3.objects["prod/deep/stackyard-20260109T030000Z.tar.sealed"] = b"of another stack"
+
+    done = invoke("restore", "s3://library/prod/", "--at", "2026-01-01T03:00:59Z", *where)
+    alone = invoke("restore", f"s3://library/prod/stackyard-20260101{names[1]}.tar.sealed", *where)
+
+    assert service.restored == b"".join(len(each).to_bytes(8, "big") + each for each in parts[:2])
+    assert service.restored_as == "application/vnd.stackyard.backups"
+    assert "and 1 that go on from it: all as it was at 2026-01-01T03:00:30Z" in done.stderr
+    assert "has only what changed since the backup before it" in alone.stderr
+    assert "hint: stackyard restore s3://library/prod --at 2026-01-01T03:00:31Z" in alone.stderr
 
 
 @pytest.mark.parametrize(
