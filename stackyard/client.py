@@ -189,12 +189,14 @@ class Service(Connection):
         with self.streamed("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
             yield int(response.headers["Content-Length"]), response.iter_raw()
 
-    def restore(self, size: int, pieces: Iterator[bytes]) -> Json:
-        """Put a backup into a service that holds no document; return what it holds then."""
+    def restore(self, size: int, pieces: Iterator[bytes], *, plain: bool = False) -> Json:
+        """Put a backup into a service that holds no document; return what it holds then.
+
+        With `plain` it need not be sealed where the stack has keys of backups.
+        """
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        response = self.send(
-            "PUT", "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
-        )
+        path = "/v1/backup?plain=true" if plain else "/v1/backup"
+        response = self.send("PUT", path, content=pieces, headers=headers, timeout=BACKUP_SECONDS)
         return body_of(response)
 
     def _question(self, question: str, collection: str | None) -> Json:

@@ -18,6 +18,7 @@ from pathlib import Path
 from app.access.key_store import KeyStore
 from app.backup.archive import BadArchive, Manifest, member, size_of, unpack, written
 from app.backup.points import PointLines
+from app.backup.rows import check_rows
 from app.backup.sealing import PLAIN, SEALED, Key, Opener, WrongKey, keys_in, sealed, sealed_size
 from app.documents.library import Library
 from app.documents.opening import WrongFormat, check_format
@@ -104,11 +105,13 @@ class Backups:
         log.info("backup", extra={"documents": manifest.documents, "points": sum(points.values())})
         return Held(manifest, root, next(iter(self._sealing), None))
 
-    async def restore(self, body: AsyncIterator[bytes], *, declared: int) -> Manifest:
+    async def restore(
+        self, body: AsyncIterator[bytes], *, declared: int, plain: bool = False
+    ) -> Manifest:
         """Put a backup into this service, which must hold no document; all of it or nothing.
 
-        Raises Problem: 409 not empty, sealed with another key or made with another model,
-        422 damaged, 507 no space.
+        With `plain` it need not be sealed where there are keys. Raises Problem: 409 not empty,
+        sealed with another key or made with another model, 422 damaged or not sealed, 507 no space.
         """
         self._check_empty()
         # twice: the file as it came, and what is in it
@@ -117,7 +120,7 @@ class Backups:
             raise disk_full()
         async with self._alone() as (root, hall):
             try:
-                await _receive(body, root / "backup.tar", Opener(self._sealing))
+                await _receive(body, root / "backup.tar", Opener(self._sealing, plain=plain))
                 manifest = await asyncio.to_thread(unpacked, root)
                 self._check_model(manifest)
                 await _at_rest(hall)
@@ -257,6 +260,11 @@ def unpacked(root: Path) -> Manifest:
     try:
         with closing(sqlite3.connect(root / JOURNAL)) as journal:
             check_format(journal)
+        check_rows(root / JOURNAL, root / KEYS)
+    except BadArchive as error:
+        raise _damaged(error) from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(BadArchive(f"{JOURNAL} is no journal")) from error
     except WrongFormat as error:
         raise Problem(
             409,

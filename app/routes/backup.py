@@ -54,13 +54,13 @@ def backup_router(backups: Backups) -> APIRouter:
             }
         },
     )
-    async def restore(request: Request) -> Restored:
+    async def restore(request: Request, plain: bool = False) -> Restored:
         declared = int(request.headers.get("content-length", "0"))
         if not declared:
             message = "Send the file with its Content-Length"
             raise Problem(411, "length-required", "The length is needed", message)
-        manifest = await backups.restore(request.stream(), declared=declared)
-        visit().object = {"documents": manifest.documents}
+        manifest = await backups.restore(request.stream(), declared=declared, plain=plain)
+        visit().object = {"documents": manifest.documents, **({"plain": True} if plain else {})}
         points = sum(manifest.points.values())
         return Restored(created=manifest.created, documents=manifest.documents, points=points)
 

@@ -15,6 +15,7 @@ from rich.progress import TransferSpeedColumn as Speed
 from stackyard.archives import SealedArchive, checked
 from stackyard.backing_up import check_free, fetch
 from stackyard.buckets import is_address, one
+from stackyard.client import Service
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.errors import Trouble
 from stackyard.progress import Stages
@@ -61,6 +62,12 @@ def restore(
             metavar="FILE",
         ),
     ],
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain", help="Take one that is not sealed, where the stack has backupKeys."
+        ),
+    ] = False,
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
@@ -72,12 +79,23 @@ def restore(
         checked(path)  # before hours are spent on sending it
         size = path.stat().st_size
         with resolve(stack, url, key_file).service() as service:
-            told = service.restore(size, _shown(stages, size, _pieces(path)))
+            before = _open_keys(service)
+            told = service.restore(size, _shown(stages, size, _pieces(path)), plain=plain)
+            came = _open_keys(service).items() - before.items()
     stages.say(
         f"{told['documents']} document(s) and {told['points']} chunks of {told['created']} are back"
     )
+    if came:
+        names = ", ".join(f"{name} ({identity})" for identity, name in sorted(came))
+        stages.say(f"keys that open again: {names}; `stackyard keys revoke ID` ends one")
     if as_json:
         print(json.dumps(told, indent=2))
+
+
+def _open_keys(service: Service) -> dict[str, str]:
+    """Return whose each key is that was not revoked, by its id."""
+    listed = service.keys()
+    return {each["id"]: each["subject"] for each in listed if each["revoked"] is None}
 
 
 @contextmanager
