@@ -15,7 +15,7 @@ from app import problems
 from app.access.audit import Audit
 from app.access.door import Door
 from app.access.identity import Identity, Visit, begin
-from app.access.roles import needed
+from app.access.roles import needed, needs_all_collections
 from app.body import Body
 from app.exchange import Exchange
 from app.log import where
@@ -178,6 +178,10 @@ class Guard:
             role = needed(route.template, exchange.method)
             if not identity.may(role):
                 msg = f"This needs the role {role}"
+                raise problems.forbidden(msg)
+            scoped = identity.collections is not None
+            if scoped and needs_all_collections(route.template, exchange.method):
+                msg = "This is about all collections: a key for some of them may not do it"
                 raise problems.forbidden(msg)
         declared = exchange.declared
         if declared == -1:

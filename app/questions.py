@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.problems import invalid
+from pipelines import follow_up
 
-LONGEST = 8000
+LONGEST = follow_up.LONGEST
 LONGEST_TURN = 20_000
 
 MOST_COLLECTIONS = 8

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from app.documents.holdings import chunk_readers
 from app.documents.journal import Journal
-from app.documents.ledger import Ledger
+from app.documents.ledger import PARTLY, Ledger
 from app.documents.shelf import Shelf
 from app.generations import Generation, Generations, UnknownModel
 from app.indexing import ChunkIndex
@@ -163,11 +163,13 @@ class Reembedding:
             try:
                 pages = self._shelf.read_pages(document_id, sha256)
                 readers = self._readers(document_id)
+                # Known before it is there: erased meanwhile, what is written of it later goes too.
+                self._ledger.record(beside.physical, document_id, PARTLY)
                 self._index.index_into(beside, document_id, name, pages, readers)
                 # They may have changed meanwhile, or since chunks that were there were written.
                 self._index.set_readers_in(beside, document_id, self._readers(document_id))
             except FileNotFoundError:
-                continue  # it was replaced or deleted a moment ago
+                continue  # replaced or deleted a moment ago; the next look removes what is there
             except UnreadableDocument as error:
                 log.warning("left out", extra={"document": document_id, "at": where(error)})
             self._ledger.record(beside.physical, document_id, sha256)

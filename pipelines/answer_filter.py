@@ -32,7 +32,7 @@ _ADDRESS = re.compile(
 )
 _BEHIND = ".,;:!?)]}*_'\"|\u2026"
 # What browsers and renderers of Markdown load, or make a link of whose words say another place.
-_IMAGE = re.compile(r"!+(?=\[)")
+_IMAGE = re.compile(r"(?<!!)!++(?=\[)")
 _TARGET = re.compile(
     r"\](?=\(\s*<?(?:[a-z][a-z0-9+.-]*:|[/\\.\#?\[]|www\.|[\w-]+\.[\w.-]*/))", re.IGNORECASE
 )

@@ -7,6 +7,10 @@ from typing import Literal
 
 from pipelines.words import key_words
 
+# Characters of a question, whatever the conversation was: every stage looks at each of them, while
+# nobody else is served.
+LONGEST = 8000
+
 _POINTS_BACK = re.compile(
     r"\b(it|its|they|them|their|theirs|this|that|these|those|he|him|his|she|her|there|one|ones)\b"
     r"|^\W*(and|but|or|so|then|also|what about|how about|why|why not|what else|anything else)\b",
@@ -26,17 +30,18 @@ def stand_alone(question: str, history: Sequence[Turn]) -> str:
     """Return the question, led by the one that it depends on where it points back.
 
     No model is asked: it would cost a second generation, and small ones rewrite into other
-    questions. A question that names its own subject is left alone.
+    questions. A question that names its own subject is left alone. What leads is cut where both
+    together are longer than LONGEST.
     """
     subject = ""
     for turn in history:
-        if turn.role == "user" and turn.content.strip():
-            subject = _joined(subject, turn.content.strip())
-    return _joined(subject, question)
-
-
-def _joined(subject: str, question: str) -> str:
-    if not subject:
+        said = turn.content.strip()[:LONGEST]
+        if turn.role == "user" and said:
+            subject = f"{subject} {said}"[:LONGEST] if subject and _points_back(said) else said
+    if not subject or not _points_back(question):
         return question
-    depends = _POINTS_BACK.search(question) or len(key_words(question)) < 2
-    return f"{subject} {question}" if depends else question
+    return f"{subject[: max(0, LONGEST - len(question) - 1)]} {question}".strip()
+
+
+def _points_back(question: str) -> bool:
+    return bool(_POINTS_BACK.search(question)) or len(key_words(question)) < 2

@@ -12,9 +12,12 @@ from pipelines.sentences import Span
 from pipelines.words import key_words
 
 # A sentence is over when the next one starts; decimals and addresses have no space behind the dot.
-_END = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|\n+(?=\S)")
-# Abbreviations, and the number in front of a list item.
-_NO_END = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|No|Fig|St|al)\.\s+$|^\s*\d{1,2}\.\s+$")
+_END = re.compile(r"[.!?][\"')\]]*+\s++(?=\S)|(?<!\n)\n++(?=\S)")
+# Abbreviations, and the number in front of a list item; both are short.
+_ABBREVIATION = r"\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|No|Fig|St|al)\.\s+$"
+_NO_END = re.compile(_ABBREVIATION)
+_NO_END_OF_FIRST = re.compile(rf"{_ABBREVIATION}|^\s*\d{{1,2}}\.\s+$")
+NEAR = 20
 
 # "In June 2018." shares no word with its question; a longer sentence should.
 SHORT_ANSWER = 3
@@ -168,7 +171,10 @@ class SentenceBuffer:
         self._text += delta
         start = 0
         for match in _END.finditer(self._text):
-            if not _NO_END.search(self._text[start : match.end()]):
+            # Looked at from its start, a sentence of abbreviations would cost their square.
+            near = max(start, match.start() - NEAR)
+            pattern = _NO_END_OF_FIRST if near == start else _NO_END
+            if not pattern.search(self._text[near : match.end()]):
                 yield self._text[start : match.end()]
                 start = match.end()
         self._text = self._text[start:]

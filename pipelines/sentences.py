@@ -23,8 +23,9 @@ _BOUNDARY = re.compile(
     re.VERBOSE,
 )
 HEADING = re.compile(r"\d+(?:\.\d+)+\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
-# The same from its first point on: there are fewer points than digits to look at.
-_HEADING_END = re.compile(r"\.(?<=\d\.)\d+(?:\.\d+)*\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
+# The same from the last point of its number on: there are fewer points than digits to look at, and
+# behind each its own digits only.
+_HEADING_END = re.compile(r"\.(?<=\d\.)\d++\.? [A-Z][^\n]{0,80}(?=\n|\Z)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|No|Fig|St|al|resp|p|pp|ch|sec)\.)$"
 )

@@ -189,16 +189,18 @@ class Service(Connection):
         with self.streamed("POST", "/v1/backup", timeout=BACKUP_SECONDS) as response:
             yield int(response.headers["Content-Length"]), response.iter_raw()
 
-    def restore(self, size: int, pieces: Iterator[bytes], *, several: bool = False) -> Json:
+    def restore(
+        self, size: int, pieces: Iterator[bytes], *, several: bool = False, plain: bool = False
+    ) -> Json:
         """Put a backup into a service that holds no document; return what it holds then.
 
-        `several`: each file of a chain, behind its length.
+        `several`: each file of a chain, behind its length. With `plain` they need not be sealed
+        where the stack has keys of backups.
         """
         kind = "application/vnd.stackyard.backups" if several else "application/octet-stream"
         headers = {"Content-Length": str(size), "Content-Type": kind}
-        response = self.send(
-            "PUT", "/v1/backup", content=pieces, headers=headers, timeout=BACKUP_SECONDS
-        )
+        path = "/v1/backup?plain=true" if plain else "/v1/backup"
+        response = self.send("PUT", path, content=pieces, headers=headers, timeout=BACKUP_SECONDS)
         return body_of(response)
 
     def _question(self, question: str, collection: str | None) -> Json:

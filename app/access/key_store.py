@@ -7,6 +7,7 @@ revoked is refused by the next one, whichever process it comes to.
 import hashlib
 import hmac
 import json
+import logging
 import sqlite3
 import threading
 from contextlib import closing
@@ -27,6 +28,11 @@ create table if not exists keys (
     created text not null, created_by text not null, expires text, revoked text
 ) strict;
 """
+COLUMNS = (
+    "id, subject, role, groups, collections, rate, salt, digest, created, created_by, expires,"
+    " revoked"
+)
+log = logging.getLogger("app.keys")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +98,23 @@ class KeyStore:
             self._db.backup(target)
 
     def take_over(self, path: Path) -> None:
-        """Become what `copy_to` wrote, all of it or nothing."""
+        """Take in what `copy_to` wrote, all of it or nothing.
+
+        A key that is here already stays what it is, and one that was revoked here stays revoked.
+        """
         KeyStore(path).close()
-        with self._lock, closing(sqlite3.connect(path)) as source:
-            source.backup(self._db)
+        with closing(sqlite3.connect(path)) as source:
+            rows = source.execute(f"select {COLUMNS} from keys").fetchall()
+        before = {key.id for key in self.all()}
+        with self._lock, self._db:
+            self._db.execute("begin immediate")
+            self._db.executemany(
+                f"insert into keys ({COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " on conflict (id) do update set revoked = coalesce(revoked, excluded.revoked)",
+                rows,
+            )
+        came = [key.id for key in self.all() if key.revoked is None and key.id not in before]
+        log.info("keys came back", extra={"keys": came})
 
     def find(self, key_id: str, secret: bytes, now: float) -> Known | None:
         """Return what is known of a presented key that is right and still holds."""

@@ -1,4 +1,8 @@
-"""The least role for each address, an admin's where none is listed; and the role of a group."""
+"""The least role for each address, and the role of a group.
+
+An address that is not listed is about all collections at once (keys, backups, metrics, erasing):
+it takes an admin whose credential names no collections, or it would lead out of them.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +19,6 @@ NEEDED: dict[str, dict[str, Role]] = {
     "/v1/responses": {"POST": "reader"},
     "/v1/search": {"POST": "reader"},
     "/mcp": {"POST": "reader"},
-    # What a pipeline of the site retrieves knows nothing of who may read a document.
-    "/pipelines/{name}/run": {"POST": "admin"},
     "/v1/models": {"GET": "reader"},
     "/v1/models/{model}": {"GET": "reader"},
     "/v1/me": {"GET": "reader"},
@@ -25,7 +27,7 @@ NEEDED: dict[str, dict[str, Role]] = {
     "/v1/documents/{id}": {"GET": "reader", "DELETE": "contributor"},
     "/v1/documents/{id}/text": {"GET": "reader"},
     "/v1/documents/{id}/readers": {"GET": "contributor", "PUT": "contributor"},
-    # /v1/documents/{id}/quarantine is for admins
+    "/v1/documents/{id}/quarantine": {"PUT": "admin", "DELETE": "admin"},
     "/v1/jobs/{id}": {"GET": "contributor", "DELETE": "contributor"},
     "/v1/jobs/{id}/events": {"GET": "contributor"},
 }
@@ -34,6 +36,11 @@ NEEDED: dict[str, dict[str, Role]] = {
 def needed(template: str, method: str) -> Role:
     """Return the least role that may call this."""
     return NEEDED.get(template, {}).get(method, "admin")
+
+
+def needs_all_collections(template: str, method: str) -> bool:
+    """Say whether a credential for some collections may not call this, whatever its role."""
+    return method not in NEEDED.get(template, {})
 
 
 def role_of(groups: frozenset[str], roles: Mapping[Role, Sequence[str]]) -> Role | None:

@@ -99,13 +99,19 @@ class Backups:
         return Held(manifest, root, next(iter(self._sealing), None))
 
     async def restore(
-        self, body: AsyncIterator[bytes], *, declared: int, several: bool = False
+        self,
+        body: AsyncIterator[bytes],
+        *,
+        declared: int,
+        several: bool = False,
+        plain: bool = False,
     ) -> Restored:
         """Put a backup into this service, which must hold no document; all of it or nothing.
 
         `several`: the body is a whole one and those that continue it, as app/backup/chain.py has
-        it. Raises Problem: 409 not empty, sealed with another key, made with another model, not
-        going on from each other, 422 damaged, 507 no space.
+        it. With `plain` they need not be sealed where there are keys. Raises Problem: 409 not
+        empty, sealed with another key, made with another model, not going on from each other, 422
+        damaged or not sealed, 507 no space.
         """
         self._check_empty()
         # twice: the file as it came, and what is in it
@@ -115,7 +121,7 @@ class Backups:
         root = self._new_root()
         try:
             async with self._alone() as hall:
-                parts = await received(body, root, self._sealing, several=several)
+                parts = await received(body, root, self._sealing, several=several, plain=plain)
                 for each in parts:
                     self._check_model(each.manifest)
                 await _at_rest(hall)

@@ -12,6 +12,7 @@ from typing import IO
 
 from app.access.key_store import KeyStore
 from app.backup.archive import BadArchive, Manifest, unpack
+from app.backup.rows import check_rows
 from app.backup.sealing import Key, Opener
 from app.documents.journal import Journal
 from app.documents.opening import check_format
@@ -39,8 +40,9 @@ class Arrival:
     Raises BadArchive, BrokenChain, WrongKey, and WrongFormat for a later version's.
     """
 
-    def __init__(self, root: Path, keys: Sequence[Key]) -> None:
-        self._root, self._keys = root, keys
+    def __init__(self, root: Path, keys: Sequence[Key], *, plain: bool = False) -> None:
+        """With `plain`, files need not be sealed where there are keys."""
+        self._root, self._keys, self._takes_plain = root, keys, plain
         self._parts: list[Part] = []
         self._opened: tuple[Path, Opener, IO[bytes]] | None = None
 
@@ -51,7 +53,11 @@ class Arrival:
         if self._opened is None:
             root = self._root / str(number)
             root.mkdir()
-            self._opened = root, Opener(self._keys), (root / FILE).open("wb")
+            self._opened = (
+                root,
+                Opener(self._keys, plain=self._takes_plain),
+                (root / FILE).open("wb"),
+            )
         _, opener, out = self._opened
         out.write(opener.feed(piece))
 
@@ -113,6 +119,7 @@ def unpacked(root: Path) -> Manifest:
         raise BadArchive(message)
     try:
         _open_databases(root)
+        check_rows(root / JOURNAL, root / KEYS)
     # the hashes are of the backup's own list, which anyone can write
     except (sqlite3.Error, ValueError, TypeError, LookupError) as error:
         message = "its journal or its keys are damaged"

@@ -12,14 +12,19 @@ from app.problems import Problem, invalid
 
 
 async def received(
-    body: AsyncIterator[bytes], root: Path, keys: Sequence[Key], *, several: bool
+    body: AsyncIterator[bytes],
+    root: Path,
+    keys: Sequence[Key],
+    *,
+    several: bool,
+    plain: bool = False,
 ) -> list[Part]:
     """Return what was sent, unpacked below `root` and checked; nothing else has changed.
 
-    Raises Problem: 422 damaged, 409 sealed with another key, of a version that this one does not
+    Raises Problem: 422 damaged or not sealed, 409 sealed with another key, of a version that this one does not
     know, or not going on from each other.
     """
-    arrival = Arrival(root, keys)
+    arrival = Arrival(root, keys, plain=plain)
     try:
         async for number, piece in (several_files if several else one_file)(body):
             await asyncio.to_thread(arrival.take, number, piece)

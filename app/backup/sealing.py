@@ -89,10 +89,15 @@ def sealed_size(size: int) -> int:
 
 
 class Opener:
-    """Opens what comes piece by piece; a backup that is not sealed goes through as it is."""
+    """Opens what comes piece by piece.
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    A backup that is not sealed goes through as it is where there are no keys, or with `plain`:
+    anybody can make one, with an admin's key of their own in it.
+    """
+
+    def __init__(self, keys: Sequence[Key], *, plain: bool = False) -> None:
         self._keys = {each.id: each for each in keys}
+        self._takes_plain = plain or not keys
         self._waiting = bytearray()
         self._plain = False
         self._head = b""
@@ -130,6 +135,13 @@ class Opener:
         """Read the head, as soon as it is there."""
         begin = self._waiting[: len(MAGIC)]
         if begin != MAGIC[: len(begin)]:
+            if not self._takes_plain:
+                message = (
+                    "it is not sealed, and this stack has backupKeys: whoever can write where"
+                    " backups lie can have made it. Where you know whose it is, say so by"
+                    " `stackyard restore --plain` (`?plain=true`)"
+                )
+                raise BadArchive(message)
             self._plain = True
             return False
         if len(self._waiting) < HEAD:

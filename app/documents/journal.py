@@ -11,7 +11,7 @@ from app.documents.holdings import Holdings, readers_text
 from app.documents.moments import Moments
 from app.documents.opening import bring_up_to_date
 from app.documents.queue import now
-from app.documents.records import Document, Job
+from app.documents.records import HELD_BACK, Document, Job
 from app.documents.schema import VECTORS_CHANGED
 
 
@@ -208,6 +208,22 @@ class Journal(Moments):
                 (held, identity),
             )
             return self.document(identity)
+
+    def hold_back(self, identity: str) -> None:
+        """Keep a document from being cited until the next version is finished, or `give_back`."""
+        with self._transaction() as db:
+            db.execute(
+                "update documents set quarantined = ? where id = ? and quarantined = 0",
+                (HELD_BACK, identity),
+            )
+
+    def give_back(self, identity: str) -> None:
+        """Let a document be cited again that was only held back."""
+        with self._transaction() as db:
+            db.execute(
+                "update documents set quarantined = 0 where id = ? and quarantined = ?",
+                (identity, HELD_BACK),
+            )
 
     def finish_delete(self, job: Job) -> None:
         with self._transaction() as db:

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+PARTLY = ""  # the content of a document of which some may be there
 SCHEMA = """
 create table if not exists embedded (
     physical text not null, document_id text not null, sha256 text not null,

@@ -6,6 +6,9 @@ from typing import Literal
 
 Status = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 OPEN_STATES: tuple[Status, ...] = ("queued", "running")
+# In `quarantined`, beside 0 and 1: a version that is to be quarantined is being written over one
+# that answered.
+HELD_BACK = 2
 
 
 @dataclass(frozen=True, kw_only=True)

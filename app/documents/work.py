@@ -91,6 +91,8 @@ class Work:
         try:
             step(job)
         except UnreadableDocument as error:
+            if job.attempts > 1:
+                self._take_back(job)  # of an earlier try
             self._journal.close_job(job, "refused", str(error))
         except Withdrawn as error:
             self._take_back(job)
@@ -126,8 +128,9 @@ class Work:
                     job.collection, job.document_id, document.name, pages, readers=readers
                 )
                 self.write_readers(document)
+                self._journal.give_back(document.id)
         except Exception as error:
-            # The next upload under this name replaces all of it.
+            # The next upload under this name replaces all of it; what was held back stays so.
             log.warning("left in the index", extra={"job": job.id, "at": where(error)})
 
     def _index_one(self, job: Job) -> None:
@@ -151,6 +154,10 @@ class Work:
                 lambda done, total: self._progress(job, done, total, stage="ocr"),
             )
             found = examined(reading.pages)  # what is hidden is of the pages that have text
+        quarantined = bool(found) and self._injections == "quarantine"
+        if quarantined:
+            # Before the first of its chunks can be found: the version before it may be cited.
+            self._journal.hold_back(job.document_id)
         pages = reading.pages
         self._shelf.write_pages(job.document_id, job.sha256, pages)
         self._progress(job, 0, len(pages))
@@ -173,7 +180,7 @@ class Work:
             files=files,
             readers=document.readers if alike else None,
             warnings=json.dumps([asdict(each) for each in found], ensure_ascii=False),
-            quarantined=bool(found) and self._injections == "quarantine",
+            quarantined=quarantined,
         )
         log.info("indexed", extra={"job": job.id, "pages": len(pages), "chunks": chunks})
         if found:

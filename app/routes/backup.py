@@ -69,14 +69,16 @@ def backup_router(backups: Backups) -> APIRouter:
             }
         },
     )
-    async def restore(request: Request) -> Restored:
+    async def restore(request: Request, plain: bool = False) -> Restored:
         declared = int(request.headers.get("content-length", "0"))
         if not declared:
             message = "Send the file with its Content-Length"
             raise Problem(411, "length-required", "The length is needed", message)
         several = request.headers.get("content-type", "").partition(";")[0].strip() == MEDIA_TYPE
-        back = await backups.restore(request.stream(), declared=declared, several=several)
-        visit().object = {"documents": back.documents}
+        back = await backups.restore(
+            request.stream(), declared=declared, several=several, plain=plain
+        )
+        visit().object = {"documents": back.documents, **({"plain": True} if plain else {})}
         return Restored.model_validate(asdict(back))
 
     return router

@@ -132,10 +132,10 @@ MARKS = tuple(
          r"[\s*_]*(?:you |ignore|the (?:user|assistant)|from now|answer|respond|always|do not)"
          r"|^(?:assistant|system):\s+(?:sure|you are|ignore|i will)"),
         ("delimiter", ("passage>", "end of "),
-         r"</\s*passages?\s*>|[-=#*\[<(]{2,}\s*end of (?:the )?"
+         r"</\s*passages?\s*>|(?<![-=#*\[<(])[-=#*\[<(]{2,}+\s*+end of (?:the )?"
          r"(?:context|passages?|documents?|prompt|user input)\b"),
         ("tool-call", ("tool_call", "function_call", "invoke", "tool_use", '"arguments"'),
-         r"<\s*/?\s*(?:tool_calls?|function_calls?|invoke)\b[^>]*>"
+         r"<\s*+(?:/\s*+)?(?:tool_calls?|function_calls?|invoke)\b[^>]{0,400}>"
          r'|"(?:tool_calls|function_call)"\s*:|"name"\s*:\s*"\w+"\s*,\s*"arguments"\s*:'),
         ("fake-citation", ("citation", "answerable", "cite ", "\u2020"),
          r'"citations"\s*:\s*\[|"answerable"\s*:\s*(?:true|false)'
@@ -159,7 +159,8 @@ _FORMAT = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,8000}={0,2}(?![A-Za-z0-9+/])")
 _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){30,4000}(?![0-9a-fA-F])")
 _ESCAPES = re.compile(r"(?:\\(?:u00|x)[0-9a-fA-F]{2}){6}")
-_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}|\w){12,}%[0-9a-fA-F]{2}\S*")
+_PERCENT = re.compile(r"(?<!\w)(?:%[0-9a-fA-F]{2}|\w){12,}%[0-9a-fA-F]{2}\S*")
+_NO_CHARACTER = re.compile(r"&#0*[1-9]\d{7,}")  # int() refuses what has 4300 digits
 _SPACED = re.compile(r"(?:\b\w[ .\-_]){8,}\w\b")
 _OTHER = re.compile("[\u0370-\u04ff]")
 _MIXED = re.compile(r"[a-z][\u0430-\u044f\u0456\u03bf]|[\u0430-\u044f\u0456\u03bf][a-z]")
@@ -231,7 +232,7 @@ def _decoded(text: str) -> Iterator[str]:
     if longest >= LONG_WORD:
         yield from _unpacked(text)
     if "&#" in text:
-        yield html.unescape(text)
+        yield html.unescape(_NO_CHARACTER.sub("", text))
     if longest > MOST_BYTE:
         lengths = [min(length, MOST_BYTE) for length in lengths]
     alone = len(lengths) < FEW or _ALONE in bytes(lengths)

@@ -13,6 +13,7 @@ from rich.progress import TransferSpeedColumn as Speed
 
 from stackyard.archives import SealedArchive
 from stackyard.backing_up import check_free, fetch
+from stackyard.client import Service
 from stackyard.commands.options import AsJson, KeyFile, MaybeStack, Url
 from stackyard.progress import Stages
 from stackyard.restoring import chosen
@@ -64,6 +65,12 @@ def restore(
             "--at", help="The moment to go back to, 2026-11-27T10:15:00Z.", metavar="MOMENT"
         ),
     ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain", help="Take one that is not sealed, where the stack has backupKeys."
+        ),
+    ] = False,
     as_json: AsJson = False,
     stack: MaybeStack = None,
     url: Url = None,
@@ -72,13 +79,24 @@ def restore(
     """Put a backup into a service that holds no document: all of it or nothing."""
     stages = Stages()
     with chosen(place, at, stages.say) as files, resolve(stack, url, key_file).service() as service:
+        before = _open_keys(service)
         shown = _shown(stages, files.size, files.pieces())
-        told = service.restore(files.size, shown, several=files.several)
+        told = service.restore(files.size, shown, several=files.several, plain=plain)
+        came = _open_keys(service).items() - before.items()
     stages.say(
         f"{told['documents']} document(s) and {told['points']} chunks of {told['created']} are back"
     )
+    if came:
+        names = ", ".join(f"{name} ({identity})" for identity, name in sorted(came))
+        stages.say(f"keys that open again: {names}; `stackyard keys revoke ID` ends one")
     if as_json:
         print(json.dumps(told, indent=2))
+
+
+def _open_keys(service: Service) -> dict[str, str]:
+    """Return whose each key is that was not revoked, by its id."""
+    listed = service.keys()
+    return {each["id"]: each["subject"] for each in listed if each["revoked"] is None}
 
 
 def _shown(stages: Stages, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -20,14 +20,23 @@ from pipelines.settings import StoreSettings
 POINTS = "points/documents.jsonl"
 
 
-def received(folder: Path, journal_format: int, *, lacking: str = "", damaged: str = "") -> Path:
-    """Return a folder with a backup as it came, its hashes right, its journal of some format."""
+def received(
+    folder: Path,
+    journal_format: int,
+    *,
+    sha256: str = "a" * 64,
+    lacking: str = "",
+    damaged: str = "",
+) -> Path:
+    """Return a folder with a backup as it came: its hashes right, its journal of some format."""
     source, target = folder / "source", folder / "target"
     for each in (source, target):
         each.mkdir()
     (source / "points").mkdir()
     (source / POINTS).write_bytes(b"")
-    Journal(source / JOURNAL).close()
+    held = Journal(source / JOURNAL)
+    held.accept("documents", "a.txt", sha256, 1)
+    held.close()
     KeyStore(source / KEYS).close()
     with closing(sqlite3.connect(source / JOURNAL)) as db:
         db.execute(f"pragma user_version = {journal_format}")
@@ -47,6 +56,13 @@ def test_a_backup_of_this_version_or_an_earlier_one_is_taken(
 
     assert unpacked(target).documents == 0
     Journal(target / JOURNAL).close()
+
+
+def test_a_backup_whose_journal_names_files_of_its_own_is_refused(tmp_path: Path) -> None:
+    target = received(tmp_path, FORMAT, sha256="../../keys.sqlite3")
+
+    with pytest.raises(BadArchive, match="holds what no service writes"):
+        unpacked(target)
 
 
 def test_a_backup_of_a_later_version_is_refused_before_anything_changes(tmp_path: Path) -> None:

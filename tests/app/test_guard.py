@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.access.door import Door
+from app.access.key_store import KeyStore
 from app.guard import Guard, Limits
 from app.keys import KeyRing
 from app.metrics import Metrics
@@ -129,6 +130,37 @@ def test_without_a_key_nothing_happens(
     assert (heard.status, heard.problem) == (401, "unauthorized")
     assert heard.headers["www-authenticate"].startswith("Bearer")
     assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/keys", 403),
+        ("GET", "/v1/keys", 403),
+        ("DELETE", "/v1/keys/some", 403),
+        ("POST", "/v1/backup", 403),
+        ("PUT", "/v1/backup", 403),
+        ("GET", "/metrics", 403),
+        ("DELETE", "/v1/documents", 403),
+        ("PUT", f"/v1/documents/{'a' * 32}/quarantine", 200),
+        ("GET", "/v1/documents", 200),
+    ],
+)
+def test_an_admins_key_for_some_collections_leads_to_no_others(
+    guard: Guard, behind: App, tmp_path: Path, method: str, path: str, status: int
+) -> None:
+    store = KeyStore(tmp_path / "keys.sqlite3")
+    _, key = store.create(
+        subject="sam", role="admin", groups=(), collections=("team",), rate=None, expires=None,
+        created_by="test",
+    )  # fmt: skip
+    guard = Guard(behind, door=Door(ring=None, store=store), limits=guard.limits, metrics=Metrics())
+
+    heard = ask(guard, method, path, {"Authorization": f"Bearer {key}"})
+    store.close()
+
+    assert heard.status == status
+    assert len(behind.seen) == (status == 200)
 
 
 @pytest.mark.parametrize(

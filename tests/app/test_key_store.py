@@ -1,6 +1,8 @@
 """Created keys: what opens, until when, and what is kept of them."""
 
+import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,40 @@ def test_a_key_that_is_revoked_in_another_process_opens_nothing_here(tmp_path: P
     assert here.find(*shown, 0.0) is None
     here.close()
     there.close()
+
+
+def test_a_restore_ends_no_revocation_and_changes_no_key_that_is_here(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    leaver, left = made(store, subject="leaver")
+    stayer, stays = made(store, subject="stayer")
+    store.copy_to(tmp_path / "backup.sqlite3")
+    store.revoke(leaver.id)
+    _, later = made(store, subject="later")
+    with closing(sqlite3.connect(tmp_path / "backup.sqlite3")) as backup:
+        backup.execute("update keys set role = 'admin', subject = 'mallory'")
+        backup.commit()
+
+    store.take_over(tmp_path / "backup.sqlite3")
+
+    assert store.find(*left, time.time()) is None
+    found = [store.find(*each, time.time()) for each in (stays, later)]
+    told = [(each.identity.subject, each.identity.role) for each in found if each]
+    assert told == [("stayer", stayer.role), ("later", stayer.role)]
+
+
+def test_a_restore_brings_keys_into_another_service_and_what_was_revoked_by_then(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    _, opens = made(store)
+    ended, ends = made(store)
+    store.revoke(ended.id)
+    store.copy_to(tmp_path / "backup.sqlite3")
+    other = KeyStore(tmp_path / "other.sqlite3")
+
+    other.take_over(tmp_path / "backup.sqlite3")
+
+    assert other.find(*opens, time.time()) is not None
+    assert other.find(*ends, time.time()) is None
+    assert [key.id for key in other.all() if key.revoked] == [ended.id]
+    other.close()

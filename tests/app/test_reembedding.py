@@ -128,6 +128,31 @@ def test_the_new_vectors_answer_when_they_are_complete_and_not_before(houses: An
     assert house.work.missing == {"cats": 0, "documents": 0}
 
 
+def test_what_is_erased_while_it_is_embedded_beside_is_in_no_vectors(
+    houses: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = houses(OLD).add("one.txt", "The fox jumps.")
+    house = houses(OLD, NEW)
+    beside = house.generations.beside("documents")
+    write = house.index.index_into
+
+    def erased_first(*given: Any) -> int:
+        """Write what a deletion has removed already, as slices do that come after it."""
+        house.journal.request_deletion(document, erase=True)
+        house.index.remove("documents", document)
+        house.journal.finish_delete(house.journal.take("delete"))
+        written: int = write(*given)
+        return written
+
+    monkeypatch.setattr(house.index, "index_into", erased_first)
+    house.work.step()
+    late = house.qdrant.chunks(beside.physical, "one.txt")
+    house.settle()
+
+    assert late == 1
+    assert house.qdrant.chunks(beside.physical, "one.txt") == 0
+
+
 def test_going_back_loses_nothing_that_came_or_went_meanwhile(houses: Any) -> None:
     gone = houses(OLD).add("one.txt", "The fox jumps.")
     house = houses(OLD, NEW)

@@ -3,7 +3,7 @@
 import pytest
 
 from app.access.identity import Identity, Role
-from app.access.roles import NEEDED, needed
+from app.access.roles import NEEDED, needed, needs_all_collections
 from app.surface import ROUTES
 
 SERVED = {
@@ -33,7 +33,21 @@ def test_what_is_for_admins_is_known_by_name() -> None:
     }
 
 
-def test_a_new_route_is_an_admins() -> None:
+def test_what_is_about_all_collections_is_known_by_name() -> None:
+    assert {each for each in SERVED if needs_all_collections(*each)} == {
+        ("/metrics", "GET"),
+        ("/pipelines/{name}/run", "POST"),
+        ("/v1/backup", "POST"),
+        ("/v1/backup", "PUT"),
+        ("/v1/documents", "DELETE"),
+        ("/v1/keys", "GET"),
+        ("/v1/keys", "POST"),
+        ("/v1/keys/{key}", "DELETE"),
+    }
+
+
+def test_a_new_route_is_an_admins_of_all_collections() -> None:
+    assert needs_all_collections("/v1/new", "GET")
     assert needed("/v1/new", "GET") == "admin"
     assert needed("/v1/documents", "PATCH") == "admin"
 

@@ -42,8 +42,8 @@ def file_of(content: bytes, key: Key = OURS) -> bytes:
 FILE = file_of(CONTENT)
 
 
-def opened(file: bytes, *keys: Key, size: int = 300_000) -> bytes:
-    opener = Opener(keys)
+def opened(file: bytes, *keys: Key, size: int = 300_000, plain: bool = False) -> bytes:
+    opener = Opener(keys, plain=plain)
     out = b"".join(opener.feed(piece) for piece in pieces(file, size))
     opener.finish()
     return out
@@ -80,9 +80,15 @@ def test_another_key_is_refused_by_its_id_before_anything_is_read() -> None:
 
 
 @pytest.mark.parametrize("content", [CONTENT, b"manifest.json", b"stackyard-"])
-def test_a_backup_that_was_never_sealed_goes_through(content: bytes) -> None:
-    assert opened(content, OURS, size=7) == content
+def test_a_backup_that_was_never_sealed_goes_through_where_that_is_wanted(content: bytes) -> None:
+    assert opened(content, OURS, size=7, plain=True) == content
     assert opened(content) == content
+    with pytest.raises(BadArchive, match="it is not sealed, and this stack has backupKeys"):
+        opened(content, OURS, size=7)
+
+
+def test_a_sealed_one_opens_whatever_is_said_of_plain_ones() -> None:
+    assert opened(FILE, OURS, plain=True) == CONTENT
 
 
 @given(st.data())

@@ -341,6 +341,12 @@ def test_a_scope_hides_other_collections(team: Team) -> None:
             .json()["type"]
             .endswith("unknown-collection")
         )
+    for method, path in (
+        ("GET", "/metrics"), ("GET", "/v1/keys"), ("POST", "/v1/keys"),
+        ("DELETE", "/v1/keys/x"), ("POST", "/v1/backup"), ("PUT", "/v1/backup"),
+        ("DELETE", "/v1/documents"), ("POST", "/pipelines/x/run"),
+    ):  # fmt: skip
+        assert status(team.app, inside, method, path, json={"subject": "sam2"}) == 403, path
     with team.app.client(outside) as sue:
         asked = {"query": "treasure", "collection": "team"}
         there = sue.post("/v1/search", json=asked)

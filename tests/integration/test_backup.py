@@ -99,6 +99,7 @@ def test_everything_comes_back_sealed_with_the_same_answers(
     told = run(new, "restore", str(file))
 
     assert "5 document(s)" in told
+    assert "keys that open again: alice (" in told
     assert len(nim.posts("/v1/embeddings")) == embedded  # nothing is embedded anew
     assert answers(new) == before
     assert listed(new) == documents
@@ -122,7 +123,7 @@ def test_what_is_uploaded_in_that_moment_is_in_it_whole_or_as_work_to_do(
     accepted = old.upload(*uploads).json()["jobs"]
 
     run(old, "backup", "-o", str(file))
-    run(new, "restore", str(file))
+    run(new, "restore", "--plain", str(file))
 
     assert {new.job(job["id"])["status"] for job in accepted} == {"done"}
     for n in (0, 7, 19):
@@ -168,15 +169,18 @@ def test_a_damaged_backup_changes_nothing(tmp_path: Path, old: AppProcess, new: 
 
     for bad in (bytes(damaged), content[: len(content) // 2], b"nothing of the kind"):
         with new.client() as client:
-            refused = client.put("/v1/backup", content=bad)
+            refused = client.put("/v1/backup", content=bad, params={"plain": True})
         assert refused.status_code == 422, refused.text
         assert "Nothing was changed" in refused.json()["detail"]
     file.write_bytes(damaged)
-    assert "is damaged at originals/" in run(new, "restore", str(file), fails=True)
+    assert "is damaged at originals/" in run(new, "restore", "--plain", str(file), fails=True)
     assert listed(new)["total"] == 0  # type: ignore[index]
 
     file.write_bytes(content)
-    run(new, "restore", str(file))
+    told = run(new, "restore", str(file), fails=True)
+    assert "it is not sealed, and this stack has backupKeys" in told
+    assert listed(new)["total"] == 0  # type: ignore[index]
+    run(new, "restore", "--plain", str(file))
 
 
 def test_vectors_of_another_model_are_refused_with_both_names(

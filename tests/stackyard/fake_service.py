@@ -75,12 +75,16 @@ class FakeService:
             Route("/v1/documents/{id}", self._delete, methods=["DELETE"]),
             Route("/v1/documents/{id}/text", self._text),
             Route("/v1/jobs/{id}", self._job),
+            Route("/v1/keys", self._keys),
             Route("/v1/backup", self._backup, methods=["POST"]),
             Route("/v1/backup", self._restore, methods=["PUT"]),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(BaseHTTPMiddleware, dispatch=self._guard)
         return app
+
+    async def _keys(self, _request: Request) -> Response:
+        return JSONResponse({"keys": []})
 
     async def _backup(self, _request: Request) -> Response:
         if self.busy:
