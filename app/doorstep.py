@@ -96,6 +96,8 @@ class Doorstep(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._refusing is None:
             super().on_message_complete()
+            if self._caller is not None:
+                self._caller.arrived = True
             return
         template, self._refusing = self._refusing.template, None
         last = self._guard.leaving or not self.parser.should_keep_alive()

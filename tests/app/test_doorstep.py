@@ -6,146 +6,23 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import pytest
-import uvicorn
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 
 from app import doorstep
-from app.access.door import Door
-from app.doorstep import LONGEST_BODY, LONGEST_HEAD, MOST_HEADERS, MOST_WAITING, Doorstep
-from app.guard import Guard, Limits
-from app.metrics import Metrics
-
-
-@dataclass
-class Heard:
-    """One reply."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class House:
-    """A guard of one place behind uvicorn; who is inside waits for `leave`."""
-
-    def __init__(self) -> None:
-        self.leave = asyncio.Event()
-        self.inside = asyncio.Event()
-        self.metrics = Metrics()
-        limits = Limits(
-            body_bytes=10**6, upload_bytes=10**6, concurrency=1, request_seconds=9, upload_seconds=9
-        )
-        self.guard = Guard(
-            self._app, door=Door(ring=None, anonymous=True), limits=limits, metrics=self.metrics
-        )
-        self.address = ("", 0)
-        self.callers: list[asyncio.StreamWriter] = []
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != "/healthz":
-            while (await receive()).get("more_body"):
-                continue
-            self.inside.set()
-            await self.leave.wait()
-        await PlainTextResponse("answered")(scope, receive, send)
-
-
-class Caller:
-    """One keep-alive connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def of(cls, house: House) -> "Caller":
-        reader, writer = await asyncio.open_connection(*house.address)
-        house.callers.append(writer)
-        return cls(reader, writer)
-
-    def say(self, method: str, path: str, body: bytes = b"{}") -> None:
-        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
-
-    async def hear(self) -> Heard:
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await self._reader.readexactly(int(headers["content-length"]))
-        return Heard(int(head[0].split()[1]), headers, body)
-
-    def send(self, text: bytes) -> None:
-        self._writer.write(text)
-
-    @property
-    def ended(self) -> bool:
-        return self._reader.at_eof()
-
-    async def closed(self) -> bytes:
-        """Return what still comes, once the other side has closed."""
-        async with asyncio.timeout(30):
-            try:
-                return await self._reader.read()
-            except ConnectionResetError:  # it was still sending
-                return b""
-
-    def hang_up(self) -> None:
-        self._writer.close()
-
-    async def ask(self, method: str, path: str, body: bytes = b"{}") -> Heard:
-        self.say(method, path, body)
-        return await self.hear()
+from app.doorstep import LONGEST_BODY, LONGEST_HEAD, MOST_HEADERS, MOST_WAITING
+from tests.app.house import Caller, House, in_a_house, until
 
 
 def in_a_full_house(visit: Callable[[House, Caller], Awaitable[None]]) -> None:
-    async def all_of_it() -> None:
-        house = House()
-        config = uvicorn.Config(
-            house.guard, http=Doorstep, ws="none", lifespan="off", log_config=None, access_log=False
-        )
-        server = uvicorn.Server(config)
-        opened = socket.create_server(("127.0.0.1", 0))
-        house.address = opened.getsockname()
-        serving = asyncio.create_task(server.serve(sockets=[opened]))
-        inside = await _when_open(house)
+    async def fill(house: House) -> None:
+        inside = await Caller.of(house)
         inside.say("POST", "/rag")
         await house.inside.wait()
-        try:
-            await visit(house, inside)
-        finally:
-            house.leave.set()
-            for caller in house.callers:
-                caller.close()
-                with contextlib.suppress(ConnectionResetError):
-                    await caller.wait_closed()
-            server.should_exit = True
-            await serving
-            opened.close()
+        await visit(house, inside)
 
-    asyncio.run(all_of_it())
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not reached():
-            await asyncio.sleep(0.01)
-
-
-async def _when_open(house: House) -> Caller:
-    for _ in range(500):
-        try:
-            caller = await Caller.of(house)
-            assert (await caller.ask("GET", "/healthz", b"")).status == 200
-        except ConnectionError:
-            await asyncio.sleep(0.01)
-        else:
-            return caller
-    raise AssertionError
+    in_a_house(House(), fill)
 
 
 @pytest.mark.parametrize("path", ["/rag", "/query/run", "/v1/chat/completions", "/v1/search"])
