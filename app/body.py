@@ -21,6 +21,7 @@ class Caller:
 
     def __init__(self) -> None:
         self.on_lost: Callable[[], None] | None = None
+        self.arrived = False  # all of its request
 
     def lost(self) -> None:
         if self.on_lost is not None:
@@ -48,6 +49,7 @@ class Body:
         self._limit = limit
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self._whole: Message | None = None
         self.on_gone: Callable[[], None] | None = None
         self.on_too_large: Callable[[], None] | None = None
         self.size = 0
@@ -59,7 +61,25 @@ class Body:
         """Say whether the caller has hung up."""
         return self._gone.is_set()
 
+    @property
+    def arrived(self) -> bool:
+        """Say whether reading it waits for nobody."""
+        return self.complete or (self._caller is not None and self._caller.arrived)
+
+    async def arrive(self) -> None:
+        """Wait for all of it; `receive` has it in one piece then."""
+        parts = []
+        while (message := await self.receive())["type"] != "http.disconnect":
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                body = b"".join(parts)
+                self._whole = {"type": "http.request", "body": body, "more_body": False}
+                return
+
     async def receive(self) -> Message:
+        if self._whole is not None:
+            message, self._whole = self._whole, None
+            return message
         if self._gone.is_set() or self._watcher is not None or self.too_large:
             await self._gone.wait()
             return {"type": "http.disconnect"}

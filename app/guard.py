@@ -6,8 +6,9 @@ Pure ASGI, so streams pass through unbuffered.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,15 +21,25 @@ from app.body import Body
 from app.exchange import Exchange
 from app.log import where
 from app.metrics import Metrics
+from app.places import Places
 from app.problems import Problem
 from app.surface import OF_BROWSERS, Kind, Route, find
 
 access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
 CALLER = "app.caller"  # in the state of a request that the doorstep has counted
+# What is asked in JSON is at most some hundred kB. Who sends it slower than this has no place yet.
+BODY_SECONDS = 10.0
 EVENTS_SECONDS = 3600.0  # who follows a job for longer asks again
 ARCHIVE_SECONDS = 6 * 3600.0  # all that a service holds, over a line of the site's
 ARCHIVE_BYTES = 2**44  # what fits is a question of the disk, and is asked there
+Group = Literal["asking", "sending", "uploading", "following", "signing-in"]
+GROUPS: dict[Kind, Group] = {
+    "upload": "uploading",
+    "archive": "uploading",
+    "events": "following",
+    "sign-in": "signing-in",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +83,10 @@ class Guard:
         self._audit = audit
         self.limits = limits
         self.metrics = metrics
+        # Each has its own places: who uploads or follows a job over a slow line for long, and who
+        # has not signed in yet, takes none of those who ask; nor does a question on its way.
+        self._places = {group: Places(limits.concurrency) for group in get_args(Group)}
+        self._asking = self._places["asking"]
         self.coming = 0  # let in on the doorstep, and not here yet
         self.turned_away = 0  # on the doorstep, since the last line of the log about it
         self.leaving = False  # the callers' next requests are for another process
@@ -85,8 +100,8 @@ class Guard:
 
     @property
     def full(self) -> bool:
-        """Say whether as many requests are running as may."""
-        return self.metrics.in_flight + self.coming >= self.limits.concurrency
+        """Say whether as many questions are running as may."""
+        return self._asking.taken + self.coming >= self.limits.concurrency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -191,21 +206,52 @@ class Guard:
             raise problems.body_too_large(limit)
 
     async def _run(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
-        if kind == "open":
+        async def app() -> None:
             await self._app(scope, body.receive, exchange.send)
+
+        if kind == "open":
+            await app()
             return
-        if self.full:
-            raise problems.busy(self.limits.concurrency)
+        identity = exchange.visit.identity if exchange.visit is not None else None
+        # An admin is let in for what must be done while others fill the house.
+        whose = None if identity is None or identity.is_admin else identity.subject
+        group = GROUPS.get(kind, "asking")
+        if group == "asking" and not body.arrived:
+            if self.full:
+                raise problems.busy(self.limits.concurrency)
+            seconds = min(BODY_SECONDS, self.limits.seconds(kind))
+            sending = self._in_time(body.arrive, seconds, exchange, body, kind)
+            await self._at_a_place("sending", whose, sending)
+        answering = self._in_time(app, self.limits.seconds(kind), exchange, body, kind)
+        await self._at_a_place(group, whose, answering)
+
+    async def _at_a_place(
+        self, group: Group, whose: str | None, step: Coroutine[None, None, None]
+    ) -> None:
+        places = self._places[group]
+        try:
+            places.take(whose)
+        except Problem:
+            step.close()
+            raise
         self.metrics.in_flight += 1
         try:
-            await self._run_in_time(scope, exchange, body, kind)
+            await step
         finally:
             self.metrics.in_flight -= 1
+            places.leave(whose)
 
-    async def _run_in_time(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
+    async def _in_time(
+        self,
+        step: Callable[[], Awaitable[None]],
+        seconds: float,
+        exchange: Exchange,
+        body: Body,
+        kind: Kind,
+    ) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self.limits.seconds(kind)) as deadline:
+            async with asyncio.timeout(seconds) as deadline:
 
                 def stop() -> None:
                     if not exchange.complete and not deadline.expired():
@@ -216,7 +262,7 @@ class Guard:
                 # the same.
                 body.on_gone = stop if kind in ("answer", "events", "archive") else None
                 try:
-                    await self._app(scope, body.receive, exchange.send)
+                    await step()
                 finally:
                     body.on_too_large = body.on_gone = None
         except TimeoutError:

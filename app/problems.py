@@ -90,12 +90,12 @@ def body_too_large(limit: int) -> Problem:
     )
 
 
-def busy(limit: int) -> Problem:
+def busy(limit: int, whose: str = "") -> Problem:
     return Problem(
         429,
         "busy",
         "Too many requests at once",
-        f"{limit} are running; try again in a moment",
+        f"{limit}{whose} are running; try again in a moment",
         headers={"Retry-After": "1"},
     )
 

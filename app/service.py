@@ -178,7 +178,7 @@ def ocr_of(settings: Settings) -> Ocr | None:
         return None
     if settings.ocr != "tesseract" and settings.ocr_url is not None:
         return OcrService(settings.ocr_url, read_secret(settings.ocr_api_key_file))
-    tesseract = find_tesseract(settings.ocr_languages)
+    tesseract = find_tesseract(settings.ocr_languages, settings.conversion_mb * 2**20)
     if tesseract is None and settings.ocr == "tesseract":
         message = (
             "RAG_OCR is 'tesseract', and there is none on PATH\n"

@@ -13,8 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.authorities import bundle
 from app.backup.sealing import keys_in
 from app.provider_settings import ProviderSettings
+from pipelines.reading.limits import AT_ONCE
 
 PREFIX = "RAG_"
+OWN_MB = 1024  # of the app itself: what it holds in memory, and the bodies of its requests
 WRAPPERS = Path(__file__).parent / "wrappers"
 COLLECTION = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -106,7 +108,10 @@ class Settings(ProviderSettings, BaseSettings):
     request_seconds: float = Field(default=120, gt=0)
     upload_seconds: float = Field(default=900, gt=0)
     conversion_seconds: float = Field(default=120, gt=0)
-    conversion_mb: int = Field(default=2048, ge=256)
+    # Twice this and what the app itself takes is what a pod of the stack may have.
+    conversion_mb: int = Field(default=1280, ge=256)
+    # What this process and those that read for it may have together; unset: what there is.
+    memory_mb: int | None = Field(default=None, gt=0)
     max_document_pages: int = Field(default=5000, gt=0)
     max_document_characters: int = Field(default=50_000_000, gt=0)
     max_unpacked_mb: int = Field(default=512, gt=0)
@@ -223,6 +228,22 @@ class Settings(ProviderSettings, BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             missing = "KEY" if self.tls_key_file is None else "CERTIFICATE"
             message = f"RAG_TLS_{missing}_FILE: is not set; a certificate and its key come together"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _readings_have_room(self) -> Self:
+        needed = AT_ONCE * self.conversion_mb + OWN_MB
+        if self.memory_mb is not None and needed > self.memory_mb:
+            most = (self.memory_mb - OWN_MB) // AT_ONCE
+            message = (
+                f"RAG_CONVERSION_MB: is {self.conversion_mb}; {AT_ONCE} files are read at once,"
+                f" and with {OWN_MB} MB for the app itself that is {needed} MB, more than"
+                f" RAG_MEMORY_MB, {self.memory_mb}; it may be at most {most}"
+                if most >= 256
+                else f"RAG_MEMORY_MB: is {self.memory_mb}; it must be at least"
+                f" {OWN_MB + AT_ONCE * 256} for the app and {AT_ONCE} files"
+            )
             raise ValueError(message)
         return self
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from infra.components import backups, local_autoscaler, qdrant, rag_app
+from infra.components import backups, local_autoscaler, qdrant, rag_inputs
 from infra.components.nim_download import DOWNLOADING
 from infra.components.nim_download import SMALL as PROGRESS
 from infra.components.pod import Resources
@@ -19,10 +19,10 @@ def of_app(settings: Settings) -> list[Asked]:
     """Return the pods of the app's namespace."""
     kept = settings.backup.schedule is not None or settings.backup.follow is not None
     return [
-        Asked(rag_app.RESOURCES, max(1, settings.app.replicas)),
+        Asked(rag_inputs.RESOURCES, max(1, settings.app.replicas)),
         Asked(qdrant.RESOURCES, settings.qdrant.nodes),
         *([Asked(backups.RESOURCES)] if kept else []),
-        *([Asked(rag_app.RESOURCES, helpers)] if (helpers := settings.app.bulk_workers) else []),
+        *([Asked(rag_inputs.RESOURCES, helpers)] if (helpers := settings.app.bulk_workers) else []),
     ]
 
 

@@ -1,7 +1,8 @@
 """Any supported file to pages of text, or the reason why not.
 
 The reading happens in a process of its own with limits on time and memory: one upload that sends
-a parser into a loop costs that upload and nothing else. Nothing is pulled from the network.
+a parser into a loop costs that upload and nothing else, where the machine has the memory of as many
+as read at once. Nothing is pulled from the network.
 """
 
 import atexit
@@ -14,8 +15,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import orjson
 
 from pipelines.reading.kinds import KINDS, SITE, kind_of, unknown
-from pipelines.reading.limits import Limits
+from pipelines.reading.limits import AT_ONCE, Limits
 from pipelines.reading.page import (
     Finding,
     Page,
@@ -50,9 +51,6 @@ ROOT = Path(__file__).parents[1]
 # The reading process ends itself; this is for one that cannot.
 GRACE = 5.0
 
-# Reading is work for the processor; more at once would only wait for each other.
-AT_ONCE = 2
-
 
 def read_document(path: Path, name: str, limits: Limits | None = None) -> Reading:
     """Return what the file at `path` holds; `name` is what its owner calls it.
@@ -73,19 +71,33 @@ class Readers:
     """Reading processes: one for each file that is being read, kept for the next."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._free = threading.BoundedSemaphore(at_once)
+        self._alone = threading.Lock()
         self._lock = threading.Lock()
         self._idle: list[_Reader] = []
         self._closed = False
 
-    def read(self, path: Path, name: str, limits: Limits) -> Reading:
-        """Return what the file holds, or raise UnreadableDocument."""
+    def read(
+        self,
+        path: Path,
+        name: str,
+        limits: Limits,
+        *,
+        alone: bool = False,
+        watched: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Reading:
+        """Return what the file holds, or raise UnreadableDocument.
+
+        `alone` waits until nothing else is read, and lets nothing else begin. `watched` is entered
+        where the reading itself begins, and left at its end.
+        """
         # These two are told without a process.
         if kind_of(name) is None:
             raise unknown(name)
         if not path.stat().st_size:
             raise UnreadableDocument(kind="empty", reason="the file is empty (0 bytes)")
-        with self._one() as reader:
+        with self._one(self._at_once if alone else 1) as reader, watched():
             return reader.read(path, name, limits)
 
     def draw(self, path: Path, name: str, page: int, limits: Limits) -> bytes:
@@ -94,8 +106,19 @@ class Readers:
             return reader.draw(path, name, page, limits)
 
     @contextmanager
-    def _one(self) -> "Iterator[_Reader]":
-        with self._free:
+    def turn(self, places: int = 1) -> Iterator[None]:
+        """Wait for places, and hold them: for what takes as much memory as a reading."""
+        with self._alone:  # two that each hold one place would wait for the other's
+            for _ in range(places):
+                self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release(places)
+
+    @contextmanager
+    def _one(self, places: int = 1) -> "Iterator[_Reader]":
+        with self.turn(places):
             with self._lock:
                 reader = self._idle.pop() if self._idle else _Reader()
             try:

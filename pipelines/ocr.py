@@ -15,10 +15,10 @@ from typing import Protocol
 import httpx
 
 from pipelines.certificates import refusal
+from pipelines.reading.limits import Limits
 from pipelines.reading.page import Page, Reading, UnreadableDocument, clean
 
 SECONDS = 120.0
-MEMORY = 2 * 2**30
 PROBE_SECONDS = 10.0
 NICENESS = 10  # answers go first
 
@@ -28,16 +28,24 @@ class OcrUnavailable(Exception):
 
 
 class Ocr(Protocol):
-    """Whoever turns pictures into text."""
+    """Whoever turns pictures into text; `is_local` by a process of this machine."""
+
+    is_local: bool
 
     def text(self, picture: bytes) -> str:
         """Return the text on a PNG, lines in reading order. Raises OcrUnavailable."""
 
 
 class Tesseract:
-    """Debian's tesseract-ocr as a process for each page, with limits the kernel keeps."""
+    """Debian's tesseract-ocr as a process for each page, with limits the kernel keeps.
 
-    def __init__(self, program: str, languages: str) -> None:
+    `memory` is its address space in bytes.
+    """
+
+    is_local = True
+
+    def __init__(self, program: str, languages: str, memory: int) -> None:
+        self._memory = memory
         self._program = program
         self._languages = languages
 
@@ -55,7 +63,7 @@ class Tesseract:
             msg = f"tesseract cannot be started ({error.strerror})"
             raise OcrUnavailable(msg) from error
         with process:
-            _limit(process.pid)  # it has read nothing yet
+            _limit(process.pid, self._memory)  # it has read nothing yet
             try:
                 said, _ = process.communicate(picture, timeout=SECONDS)
             except subprocess.TimeoutExpired:
@@ -79,6 +87,8 @@ class Tesseract:
 
 class OcrService:
     """A NIM for OCR or what speaks like it: POST {url}/infer with a picture, detections back."""
+
+    is_local = False
 
     def __init__(self, url: str, api_key: str | None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -108,10 +118,10 @@ class OcrService:
         return clean("\n".join(lines))
 
 
-def find_tesseract(languages: str) -> Tesseract | None:
+def find_tesseract(languages: str, memory: int = Limits.memory) -> Tesseract | None:
     """Return Debian's tesseract where it is installed."""
     program = shutil.which("tesseract")
-    return None if program is None else Tesseract(program, languages)
+    return None if program is None else Tesseract(program, languages, memory)
 
 
 def recognized(
@@ -143,7 +153,7 @@ def _with_text(page: Page, texts: dict[int, str]) -> Page:
     return replace(page, text=texts[page.number], scanned=False)
 
 
-def _limit(process: int) -> None:
-    resource.prlimit(process, resource.RLIMIT_AS, (MEMORY, MEMORY))
+def _limit(process: int, memory: int) -> None:
+    resource.prlimit(process, resource.RLIMIT_AS, (memory, memory))
     resource.prlimit(process, resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS) + 1))
     os.setpriority(os.PRIO_PROCESS, process, NICENESS)

@@ -21,8 +21,8 @@ async def received(
 ) -> list[Part]:
     """Return what was sent, unpacked below `root` and checked; nothing else has changed.
 
-    Raises Problem: 422 damaged or not sealed, 409 sealed with another key, of a version that this one does not
-    know, or not going on from each other.
+    Raises Problem: 422 damaged or not sealed, 409 sealed with another key, of a version that this
+    one does not know, or not going on from each other.
     """
     arrival = Arrival(root, keys, plain=plain)
     try:

@@ -86,6 +86,8 @@ class Indexer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.to_thread(self._journal.excuse, self._runner)
         self._tasks = []
 
     async def close(self) -> None:

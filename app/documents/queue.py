@@ -78,6 +78,25 @@ class JobQueue(JournalReads):
         with self._transaction() as db:
             self._set(db, job_id, "stage = ?, progress = ?", stage, progress)
 
+    def begin_reading(self, job: Job) -> None:
+        """Count a reading beforehand: one that never ends, because its process does, stays."""
+        begun = "stage = 'convert', progress = 0.05, unended = unended + 1"
+        with self._transaction() as db:
+            self._set(db, job.id, begun)
+
+    def end_reading(self, job: Job) -> None:
+        with self._transaction() as db:
+            self._set(db, job.id, "unended = max(0, unended - 1)")
+
+    def excuse(self, runner: str) -> None:
+        """Count nothing against what a process still reads that was told to end."""
+        with self._transaction() as db:
+            db.execute(
+                "update jobs set unended = max(0, unended - 1)"
+                " where status = 'running' and stage = 'convert' and runner = ?",
+                (runner,),
+            )
+
     def close_job(self, job: Job, status: str, reason: str) -> None:
         with self._transaction() as db:
             self._set(db, job.id, "status = ?, reason = ?", status, reason)

@@ -38,6 +38,8 @@ class Job:
     owner: str
     # What its pages hold for a language model instead of for readers, as JSON.
     warnings: str
+    # How often a process ended while it read the file.
+    unended: int
 
     @property
     def closed(self) -> bool:
@@ -47,7 +49,7 @@ class Job:
         """Return what callers see."""
         shown = asdict(self)
         shown |= {"files": json.loads(self.files), "warnings": json.loads(self.warnings)}
-        del shown["sha256"], shown["cancelling"], shown["owner"]
+        del shown["sha256"], shown["cancelling"], shown["owner"], shown["unended"]
         return shown
 
 

@@ -32,7 +32,8 @@ create table if not exists jobs (
     created text not null, updated text not null,
     files text not null default '[]', cancelling integer not null default 0,
     owner text not null default '', erasing integer not null default 0,
-    warnings text not null default '[]', runner text not null default ''
+    warnings text not null default '[]', runner text not null default '',
+    unended integer not null default 0
 ) strict;
 create index if not exists jobs_by_document on jobs (document_id, seq);
 create index if not exists jobs_open on jobs (status) where status in ('queued', 'running');
@@ -67,6 +68,8 @@ ADDED = {
         "warnings": "text not null default '[]'",
         # the token of the process that has it; none of a version that worked alone
         "runner": "text not null default ''",
+        # readings that have begun and not ended: more than one's own are of killed processes
+        "unended": "integer not null default 0",
     },
     "documents": {
         "owner": "text not null default ''",
@@ -92,7 +95,8 @@ create index if not exists documents_unwritten on documents (id)
 """
 JOB = (
     "id, kind, document_id, collection, name, sha256, size, status, stage, progress, attempts,"
-    " chunks, pages, reason, created, updated, files, cancelling, owner, warnings"
+    " chunks, pages, reason, created, updated, files, cancelling, owner, warnings,"
+    " unended"
 )
 DOCUMENT = """
 select d.id, d.collection, d.name, d.sha256, d.size, d.chunks, d.pages, d.created, d.updated,

@@ -3,7 +3,8 @@
 import json
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Literal, Protocol
 
@@ -20,6 +21,7 @@ from pipelines.reading.injection import examined
 log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
 LONGEST_DELAY = 30.0
+FURTHER_TRIES = 2  # of a file during whose reading the process ended
 
 
 class Withdrawn(Exception):
@@ -142,14 +144,26 @@ class Work:
         if document is None:
             message = "the document was deleted"
             raise Withdrawn(message)
-        self._journal.advance(job.id, "convert", 0.05)
+        if job.unended > FURTHER_TRIES:
+            reason = (
+                f"the service ended {job.unended} times while it read this file, by all signs for"
+                " want of memory; split it, or take out what is large in it"
+            )
+            raise UnreadableDocument(kind="too-large", reason=reason)
         original = self._shelf.original(job.sha256)
-        reading = self._readers.read(original, job.name, self._limits)
+        reading = self._readers.read(
+            original,
+            job.name,
+            self._limits,
+            # whatever else was read when the process ended must not be blamed again
+            alone=job.unended > 0,
+            watched=lambda: self._counted(job),
+        )
         found = reading.findings
         if self._ocr is not None and any(page.scanned for page in reading.pages):
             reading = recognized(
                 reading,
-                self._ocr,
+                self._in_turn(self._ocr),
                 lambda page: self._readers.draw(original, job.name, page, self._limits),
                 lambda done, total: self._progress(job, done, total, stage="ocr"),
             )
@@ -187,6 +201,17 @@ class Work:
             kinds = sorted({each.kind for each in found})
             log.warning("speaks to a model", extra={"job": job.id, "kinds": kinds})
 
+    @contextmanager
+    def _counted(self, job: Job) -> Iterator[None]:
+        self._journal.begin_reading(job)
+        try:
+            yield
+        finally:
+            self._journal.end_reading(job)
+
+    def _in_turn(self, ocr: Ocr) -> Ocr:
+        return _InTurn(ocr, self._readers) if ocr.is_local else ocr
+
     def _progress(self, job: Job, done: int, total: int, stage: str = "index") -> None:
         self._stop_if_withdrawn(job)
         first, share = (0.05, 0.15) if stage == "ocr" else (0.2, 0.75)
@@ -210,3 +235,17 @@ class Work:
         except OSError as error:
             # The next start sweeps what could not be removed now.
             log.warning("left on disk", extra={"job": job.id, "at": where(error)})
+
+
+class _InTurn:
+    """Recognition by a process of this machine, which counts as a reading: its memory does."""
+
+    is_local = True
+
+    def __init__(self, ocr: Ocr, readers: Readers) -> None:
+        self._ocr = ocr
+        self._readers = readers
+
+    def text(self, picture: bytes) -> str:
+        with self._readers.turn():
+            return self._ocr.text(picture)

@@ -9,7 +9,6 @@ from infra.components.availability import NODE
 from infra.components.bulk_load import BulkLoadArgs, bulk_load
 from infra.components.pod import (
     Probes,
-    Resources,
     claim_volume,
     container,
     mount,
@@ -22,6 +21,7 @@ from infra.components.rag_inputs import (
     KEYS,
     LEAVE_SECONDS,
     PORT,
+    RESOURCES,
     STOP_SECONDS,
     TLS,
     RagAppArgs,
@@ -35,8 +35,6 @@ from infra.components.volume import data_volume
 from infra.labels import labels, selector
 from infra.schema import AppSettings
 
-# a conversion may take 2 GiB in a process of its own
-RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
 # Ready when it answers at all: one that misses a model must still say so to its callers, by a 503
 # with the reason and by /readyz, instead of vanishing from its Service.
 PROBES = Probes(live="/healthz", ready="/healthz", startup_seconds=240)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.components.outward import FILE, FOLDER
+from infra.components.pod import Resources
+from infra.components.quota import mebibytes
 from infra.components.scope import Scope
 from infra.components.site import SITE
 from infra.models.endpoint import ModelEndpoint
@@ -20,6 +22,9 @@ CLIENT_SECRET, BACKUP_KEYS = "oidc-client-secret", "backup-keys"
 BACKUP_KEY_BYTES = 32
 # Each node must have heard that a pod is to go before it stops taking requests.
 LEAVE_SECONDS, DRAIN_SECONDS, STOP_SECONDS = 8, 60, 22
+# The app takes up to 1 GiB, and two files are read at once, each by a process of up to 1280 MiB:
+# over the limit the kernel would end all of them, again and again by the same two uploads.
+RESOURCES = Resources(cpu="100m", memory="512Mi", memory_limit="3584Mi")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,7 @@ def environment(args: RagAppArgs) -> dict[str, str]:
         "RAG_DATA_DIR": DATA,
         "RAG_LEAVE_SECONDS": str(LEAVE_SECONDS),
         "RAG_SHUTDOWN_SECONDS": str(DRAIN_SECONDS),
+        "RAG_MEMORY_MB": str(mebibytes(RESOURCES.memory_limit)),
         "RAG_MAX_UPLOAD_MB": str(args.settings.max_upload_mb),
         "RAG_ENGINE": args.settings.engine,
         "RAG_API_KEYS_FILE": f"{KEYS}/api-keys",

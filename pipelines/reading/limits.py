@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Reading is work for the processor; more at once would only wait for each other.
+AT_ONCE = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

@@ -1,131 +1,28 @@
-"""What uvicorn's protocol refuses by itself while the house is full, over real sockets."""
+"""What uvicorn's protocol refuses by itself, over real sockets: questions while the house is full,
+and what strangers send that has no end.
+"""
 
 import asyncio
+import contextlib
 import json
 import logging
-import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import pytest
-import uvicorn
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 
-from app.access.door import Door
-from app.doorstep import LONGEST_BODY, Doorstep
-from app.guard import Guard, Limits
-from app.metrics import Metrics
-
-
-@dataclass
-class Heard:
-    """One reply."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class House:
-    """A guard of one place behind uvicorn; who is inside waits for `leave`."""
-
-    def __init__(self) -> None:
-        self.leave = asyncio.Event()
-        self.inside = asyncio.Event()
-        self.metrics = Metrics()
-        limits = Limits(
-            body_bytes=10**6, upload_bytes=10**6, concurrency=1, request_seconds=9, upload_seconds=9
-        )
-        self.guard = Guard(
-            self._app, door=Door(ring=None, anonymous=True), limits=limits, metrics=self.metrics
-        )
-        self.address = ("", 0)
-        self.callers: list[asyncio.StreamWriter] = []
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != "/healthz":
-            while (await receive()).get("more_body"):
-                continue
-            self.inside.set()
-            await self.leave.wait()
-        await PlainTextResponse("answered")(scope, receive, send)
-
-
-class Caller:
-    """One keep-alive connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def of(cls, house: House) -> "Caller":
-        reader, writer = await asyncio.open_connection(*house.address)
-        house.callers.append(writer)
-        return cls(reader, writer)
-
-    def say(self, method: str, path: str, body: bytes = b"{}") -> None:
-        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
-
-    async def hear(self) -> Heard:
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await self._reader.readexactly(int(headers["content-length"]))
-        return Heard(int(head[0].split()[1]), headers, body)
-
-    def hang_up(self) -> None:
-        self._writer.close()
-
-    async def ask(self, method: str, path: str, body: bytes = b"{}") -> Heard:
-        self.say(method, path, body)
-        return await self.hear()
+from app import doorstep
+from app.doorstep import LONGEST_BODY, LONGEST_HEAD, MOST_HEADERS, MOST_WAITING
+from tests.app.house import Caller, House, in_a_house, until
 
 
 def in_a_full_house(visit: Callable[[House, Caller], Awaitable[None]]) -> None:
-    async def all_of_it() -> None:
-        house = House()
-        config = uvicorn.Config(
-            house.guard, http=Doorstep, ws="none", lifespan="off", log_config=None, access_log=False
-        )
-        server = uvicorn.Server(config)
-        opened = socket.create_server(("127.0.0.1", 0))
-        house.address = opened.getsockname()
-        serving = asyncio.create_task(server.serve(sockets=[opened]))
-        inside = await _when_open(house)
+    async def fill(house: House) -> None:
+        inside = await Caller.of(house)
         inside.say("POST", "/rag")
         await house.inside.wait()
-        try:
-            await visit(house, inside)
-        finally:
-            house.leave.set()
-            for caller in house.callers:
-                caller.close()
-                await caller.wait_closed()
-            server.should_exit = True
-            await serving
-            opened.close()
+        await visit(house, inside)
 
-    asyncio.run(all_of_it())
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not reached():
-            await asyncio.sleep(0.01)
-
-
-async def _when_open(house: House) -> Caller:
-    for _ in range(500):
-        try:
-            caller = await Caller.of(house)
-            assert (await caller.ask("GET", "/healthz", b"")).status == 200
-        except ConnectionError:
-            await asyncio.sleep(0.01)
-        else:
-            return caller
-    raise AssertionError
+    in_a_house(House(), fill)
 
 
 @pytest.mark.parametrize("path", ["/rag", "/query/run", "/v1/chat/completions", "/v1/search"])
@@ -212,3 +109,151 @@ def test_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> N
 
     lines = [record for record in caplog.records if record.name == "app.doorstep"]
     assert [vars(line)["refused"] for line in lines] == [5]
+
+
+@pytest.mark.parametrize("path", ["/rag", "/pipelines/any-name/run"])
+def test_a_refusal_is_counted_under_its_route_whatever_the_address_was(path: str) -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        assert (await (await Caller.of(house)).ask("POST", path)).status == 429
+
+        template = path.replace("any-name", "{name}")
+        assert f'route="{template}",status="429"}} 1' in house.metrics.text()
+        assert "any-name" not in house.metrics.text()
+
+    in_a_full_house(visit)
+
+
+BEGINNING = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        BEGINNING + b"x: " + b"a" * LONGEST_HEAD,
+        b"GET /" + b"a" * LONGEST_HEAD,
+        BEGINNING + b"a: \r\n" * MOST_HEADERS + b"b",
+        BEGINNING + b"a: \r\n" * MOST_HEADERS + b"\r\n",
+        BEGINNING + b"x: " + b"a" * LONGEST_HEAD + b"\r\n\r\n",
+        b"\r\n" * (LONGEST_HEAD // 2 + 1),
+    ],
+    ids=["header", "address", "headers", "whole-headers", "whole-header", "lines"],
+)
+def test_a_head_that_is_too_large_is_refused_before_its_end(head: bytes) -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        caller = await Caller.of(house)
+
+        caller.send(head)
+        heard = await caller.hear()
+
+        assert heard.status == 431
+        assert json.loads(heard.body)["type"] == "urn:stackyard:problem:head-too-large"
+        assert heard.headers["connection"] == "close"
+        assert await caller.closed() == b""
+
+    in_a_full_house(visit)
+
+
+def test_a_large_head_and_one_that_comes_in_pieces_are_heard() -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        caller = await Caller.of(house)
+        large = BEGINNING + b"x: y\r\n" * 90 + b"cookie: " + b"c" * 60_000 + b"\r\n\r\n"
+
+        for size in (len(large), 5000):
+            for at in range(0, len(large), size):
+                caller.send(large[at : at + size])
+                await asyncio.sleep(0.001)
+            assert (await caller.hear()).status == 200
+
+    in_a_full_house(visit)
+
+
+def test_a_long_body_is_no_head() -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        house.leave.set()
+        await inside.hear()
+        caller = await Caller.of(house)
+
+        for _ in range(2):
+            heard = await caller.ask("POST", "/rag", b"x" * (4 * LONGEST_HEAD))
+
+            assert heard.status == 200
+
+    in_a_full_house(visit)
+
+
+@pytest.mark.parametrize("said", [b"", BEGINNING, BEGINNING + b"x"])
+def test_who_never_ends_a_head_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        caller, again = await Caller.of(house), await Caller.of(house)
+        await again.ask("GET", "/healthz", b"")
+        monkeypatch.setattr(doorstep, "HEAD_SECONDS", 0.1)
+        again.send(said or b"\r\n")
+        late = await Caller.of(house)
+        late.send(said)
+
+        assert await again.closed() == b""
+        assert await late.closed() == b""
+        monkeypatch.setattr(doorstep, "HEAD_SECONDS", 20.0)
+        assert (await caller.ask("GET", "/healthz", b"")).status == 200
+        house.leave.set()
+        assert (await inside.hear()).status == 200
+
+    in_a_full_house(visit)
+
+
+def test_a_refused_question_whose_body_never_comes_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        caller = await Caller.of(house)
+        monkeypatch.setattr(doorstep, "HEAD_SECONDS", 0.1)
+
+        caller.send(b"POST /rag HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+
+        assert await caller.closed() == b""
+
+    in_a_full_house(visit)
+
+
+def test_trailers_without_an_end_are_cut() -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        house.leave.set()
+        await inside.hear()
+        house.leave.clear()
+        caller = await Caller.of(house)
+        caller.send(b"POST /rag HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        caller.send(b"2\r\n{}\r\n0\r\n")
+        await asyncio.sleep(0.05)
+
+        caller.send(b"x: " + b"a" * 2 * LONGEST_HEAD)
+
+        assert await caller.closed() == b""
+
+    in_a_full_house(visit)
+
+
+def test_few_requests_wait_behind_an_answer() -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        inside.send((BEGINNING + b"\r\n") * (MOST_WAITING + 1))
+
+        assert await inside.closed() == b""
+
+    in_a_full_house(visit)
+
+
+def test_an_idle_connection_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        idle = await Caller.of(house)
+        await idle.ask("GET", "/healthz", b"")
+        monkeypatch.setattr(doorstep, "MOST_CONNECTIONS", 2)
+
+        new = await Caller.of(house)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await new.ask("GET", "/healthz", b"")
+        ended = [each for each in (idle, new) if each.ended]
+
+        assert len(ended) == 1
+        house.leave.set()
+        assert (await inside.hear()).status == 200
+
+    in_a_full_house(visit)

@@ -200,6 +200,13 @@ def test_a_chunked_body_is_counted(guard: Guard, behind: App) -> None:
     heard = ask(guard, "POST", "/rag", ASK, [b"x" * 60, b"x" * 60, b"x" * 60])
 
     assert (heard.status, heard.problem) == (413, "body-too-large")
+    assert behind.seen == []
+
+
+def test_an_upload_that_grows_too_large_is_cut(guard: Guard, behind: App) -> None:
+    heard = ask(guard, "POST", "/v1/documents", ASK, [b"x" * 600, b"x" * 600])
+
+    assert (heard.status, heard.problem) == (413, "body-too-large")
     assert behind.cancelled.is_set()
 
 
@@ -214,6 +221,13 @@ def test_a_length_that_is_no_number_is_refused(guard: Guard) -> None:
 
 def test_a_body_that_does_not_arrive_is_given_up(guard: Guard, behind: App) -> None:
     heard = ask(guard, "POST", "/rag", ASK, [b"x"], stall=True)
+
+    assert (heard.status, heard.problem) == (408, "body-too-slow")
+    assert behind.seen == []
+
+
+def test_an_upload_that_does_not_arrive_is_given_up(guard: Guard, behind: App) -> None:
+    heard = ask(guard, "POST", "/v1/documents", ASK, [b"x"], stall=True)
 
     assert (heard.status, heard.problem) == (408, "body-too-slow")
     assert behind.cancelled.is_set()

@@ -181,3 +181,28 @@ def test_a_tesseract_that_is_asked_for_and_not_there_is_told(
 
     put(monkeypatch, RAG_OCR="auto", PATH=str(tmp_path))
     assert ocr_of(load_settings()) is None
+
+
+def test_readings_that_do_not_fit_beside_the_app_are_refused_with_both_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(monkeypatch, RAG_CONVERSION_MB="2048", RAG_MEMORY_MB="3584")
+
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings()
+
+    assert (
+        "RAG_CONVERSION_MB: is 2048; 2 files are read at once, and with 1024 MB for the app itself "
+        "that is 5120 MB, more than RAG_MEMORY_MB, 3584; it may be at most 1280"
+    ) in str(caught.value)
+
+
+def test_a_pod_too_small_for_any_reading_is_told_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(monkeypatch, RAG_CONVERSION_MB="256", RAG_MEMORY_MB="1024")
+
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings()
+
+    assert "RAG_MEMORY_MB: is 1024; it must be at least 1536" in str(caught.value)

@@ -183,6 +183,7 @@ def test_the_app_gets_addresses_in_its_environment_and_keys_as_files(dev: Deploy
         "RAG_DATA_DIR": "/data",
         "RAG_LEAVE_SECONDS": "8",
         "RAG_SHUTDOWN_SECONDS": "60",
+        "RAG_MEMORY_MB": "3584",
         "RAG_MAX_UPLOAD_MB": "100",
         "RAG_ENGINE": "fast",
         "RAG_API_KEYS_FILE": "/etc/rag/api-keys",

@@ -1,13 +1,14 @@
 """Files to pages, and every reason to refuse one."""
 
 import io
+import threading
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from pipelines.convert import Limits, UnreadableDocument, read_document
+from pipelines.convert import Limits, Readers, UnreadableDocument, read_document
 from tests.pipelines.files import write_docx, write_pdf, write_tex_line
 
 
@@ -167,3 +168,24 @@ def test_a_reader_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
 
     assert found.kind == "too-slow"
     assert time.monotonic() - begun < 5
+
+
+def test_who_reads_alone_waits_for_others_and_lets_none_begin() -> None:
+    readers, seen, inside = Readers(at_once=2), [], threading.Event()
+
+    def read(places: int) -> None:
+        with readers.turn(places):
+            seen.append(places)
+            inside.set()
+
+    with readers.turn():
+        alone = threading.Thread(target=read, args=(2,))
+        alone.start()
+        other = threading.Thread(target=read, args=(1,))
+        assert not inside.wait(0.1)
+        other.start()
+        assert not inside.wait(0.1)
+    alone.join()
+    other.join()
+
+    assert seen == [2, 1]
