@@ -60,7 +60,8 @@ class Exchange:
         elif message["type"] == "http.response.body":
             self.sent += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)
-            message = {**message, "more_body": self.held or not self.complete}
+            if self.held:
+                message = {**message, "more_body": True}
         await self._send(message)
 
     async def release(self) -> None:

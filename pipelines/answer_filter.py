@@ -51,7 +51,7 @@ class AnswerFilter:
     def __init__(self, prompt: str, canary: str = CANARY) -> None:
         """`prompt` is the text of the system message."""
         self.leaked = False
-        self._prompt, self._blocks = _taken_apart(prompt)
+        self._prompt = _of_prompt(prompt)
         self._canary = canary
         # Letters and digits of what went on, as many as a leak may have begun with.
         self._gone = ""
@@ -97,7 +97,9 @@ class AnswerFilter:
     def _leaks(self, seen: str, documents: Iterable[Document]) -> bool:
         if self._canary in seen:
             return True
-        if not any(block in seen for block in self._blocks):
+        # A leak covers one of these blocks, wherever it begins.
+        blocks = range(0, len(seen) - _BLOCK + 1, _BLOCK)
+        if not any(seen[start : start + _BLOCK] in self._prompt for start in blocks):
             return False
         parts = (seen[start : start + LEAK] for start in range(len(seen) - LEAK + 1))
         said = {part for part in parts if part in self._prompt}
@@ -116,9 +118,11 @@ class AnswerFilter:
         return count
 
     def _begun_canary(self, seen: str) -> int:
-        first = max(0, len(seen) - len(self._canary) + 1)
+        first = seen.find(self._canary[0], max(0, len(seen) - len(self._canary) + 1))
+        if first < 0:
+            return 0
         starts = (at for at in range(first, len(seen)) if self._canary.startswith(seen[at:]))
-        return len(seen) - next(starts, len(seen)) if self._canary[0] in seen[first:] else 0
+        return len(seen) - next(starts, len(seen))
 
     def _inert(self, text: str, documents: Iterable[Document]) -> str:
         text = self._word + text
@@ -172,8 +176,6 @@ def _plain(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _taken_apart(prompt: str) -> tuple[str, tuple[str, ...]]:
-    """Return the letters and digits of a prompt, and blocks of which every leak holds one."""
-    plain = _plain(prompt)
-    starts = range(0, len(plain) - _BLOCK + 1, _BLOCK)
-    return plain, tuple(plain[start : start + _BLOCK] for start in starts)
+def _of_prompt(prompt: str) -> str:
+    """Return the letters and digits of a prompt, which is the same for all questions."""
+    return _plain(prompt)

@@ -5,7 +5,6 @@ answer is always the deltas joined.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from haystack.dataclasses import StreamingChunk
 from pipelines.answer import Answer
 from pipelines.draft import Draft
 from pipelines.errors import Stage, stage_error
+from pipelines.fast_pipeline import run_telling
 from pipelines.fencing import defused, system_text
 from pipelines.filters import checked_filters
 from pipelines.follow_up import Turn, stand_alone
@@ -97,10 +97,7 @@ class Asking:
             "llm": {"streaming_callback": heard},
         }
         try:
-            async with contextlib.aclosing(self.pipeline.run_async_generator(inputs)) as outputs:
-                async for partial in outputs:
-                    for component, output in partial.items():
-                        draft.saw(component, output)
+            await run_telling(self.pipeline, inputs, draft.saw)
         except PipelineRuntimeError as error:
             raise _translated(error) from error
         except asyncio.CancelledError:

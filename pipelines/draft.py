@@ -50,6 +50,8 @@ class Draft:
     _seconds: dict[str, float] = field(default_factory=dict)
     _degraded: list[Literal["ranking"]] = field(default_factory=list)
     _ranked: list[Document] = field(default_factory=list)
+    # The ids of their documents.
+    _documents: set[str] = field(default_factory=set)
     _grounding: Grounding | None = None
     _buffer: SentenceBuffer = field(default_factory=SentenceBuffer)
     # The sentences given out, each with what holds it.
@@ -133,11 +135,13 @@ class Draft:
 
     def _ground(self, documents: list[Document]) -> None:
         self._ranked = documents
+        if self.permit is not None:
+            self._documents = {document.meta["document_id"] for document in documents}
         self._grounding = Grounding(self.question, documents, self.settings.max_unsupported)
 
     def _drop_withdrawn(self) -> None:
         """Go on without the passages that were deleted, or closed to who asks, in the meantime."""
-        if self.permit is None:
+        if self.permit is None or all(map(self.permit.allows, self._documents)):
             return
         kept = self.permit.kept(self._ranked)
         if len(kept) < len(self._ranked):
@@ -190,13 +194,14 @@ class Draft:
             return []
         if any(said.strip().startswith(begun) for said, _ in self._said):
             return []  # perhaps the same once more
-        if self._said and not key_words(begun):
+        words = frozenset(key_words(begun))
+        if self._said and not words:
             return []  # only the first word is waited for
         # What may be the end is weighed as one.
         held = (
             self._grounding.supporter(begun) is not None
             if begun.endswith((".", "!", "?"))
-            else self._grounding.holds(begun)
+            else self._grounding.holds(words)
         )
         if not held:
             return []

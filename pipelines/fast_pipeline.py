@@ -17,7 +17,9 @@ from haystack.telemetry._telemetry import pipeline_running
 from haystack.tracing.tracer import NullTracer, Span, tracer
 
 from pipelines.scheduling.plan import Plan, compiled
-from pipelines.scheduling.run import Run
+from pipelines.scheduling.run import Run, Tell
+
+LIMIT = 4  # Haystack's own, of components at once
 
 
 class FastPipeline(Pipeline):
@@ -60,7 +62,7 @@ class FastPipeline(Pipeline):
         self,
         data: dict[str, Any],
         include_outputs_from: set[str] | None = None,
-        concurrency_limit: int = 4,
+        concurrency_limit: int = LIMIT,
     ) -> dict[str, Any]:
         """Run the pipeline; the arguments, outputs and errors are those of Pipeline.run_async."""
         plan = await self._ready(data, concurrency_limit)
@@ -76,7 +78,7 @@ class FastPipeline(Pipeline):
         self,
         data: dict[str, Any],
         include_outputs_from: set[str] | None = None,
-        concurrency_limit: int = 4,
+        concurrency_limit: int = LIMIT,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Run the pipeline; yield what each component puts out, then all of it."""
         plan = await self._ready(data, concurrency_limit)
@@ -128,3 +130,23 @@ class FastPipeline(Pipeline):
     def _forget(self) -> None:
         self._compiled = False
         self._warm_on = None
+
+
+async def run_telling(pipeline: Pipeline, data: dict[str, Any], tell: Tell) -> None:
+    """Run the pipeline, and tell what each component puts out before the next one runs.
+
+    Of a chain this is the generator's work without it: what a model streams would pass through
+    two, and the event loop keeps a list of all that are open.
+    """
+    fast = pipeline if isinstance(pipeline, FastPipeline) else None
+    plan = await fast._ready(data, LIMIT) if fast else None
+    if fast is None or plan is None or plan.chain is None:
+        async with contextlib.aclosing(pipeline.run_async_generator(data)) as partials:
+            async for partial in partials:
+                for name, outputs in partial.items():
+                    tell(name, outputs)
+        return
+    with fast._root_span(data) as span:
+        run = Run(plan, data, set(), LIMIT, span)
+        await run.whole(tell)
+        run.finished()

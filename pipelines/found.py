@@ -1,12 +1,16 @@
-"""Haystack's Documents for the passages of a search, made without their constructor.
+"""Haystack's objects for what is found and said, made without their constructors.
 
-It costs 4.5 microseconds each, for checks of what Qdrant has kept and a watch on changes; a
-question makes 25 of them. A test holds these equal to those that it makes.
+Those cost 4 microseconds each, for checks of what Qdrant has kept and a watch on changes; a
+question makes 25 Documents, a stream of 50 tokens ten StreamingChunks. A test holds these equal to
+those that they make.
 """
 
 from typing import Any
 
 from haystack import Document
+from haystack.dataclasses import StreamingChunk
+
+_CHUNK = vars(StreamingChunk(content=""))
 
 
 def found(payload: dict[str, Any], score: float | None) -> Document:
@@ -29,3 +33,10 @@ def rescored(document: Document, score: float) -> Document:
     copied = object.__new__(Document)
     vars(copied).update(vars(document), score=score)
     return copied
+
+
+def said(text: str) -> StreamingChunk:
+    """Return a piece of a streamed reply."""
+    chunk = object.__new__(StreamingChunk)
+    vars(chunk).update(_CHUNK, content=text, meta={})
+    return chunk

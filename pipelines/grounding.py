@@ -62,6 +62,7 @@ class Grounding:
         ]
         # Most of the question first; of equals, those of the better passage.
         self.windows = [window for _, window in sorted(weighed, key=_falling)]
+        self._holding: tuple[Window, ...] = ()
 
     def supporter(self, sentence: str) -> Window | None:
         """Return the place that holds the sentence's words, and most of the question's; else None.
@@ -81,11 +82,15 @@ class Grounding:
                 return window
         return None
 
-    def holds(self, begun: str) -> bool:
+    def holds(self, said: frozenset[str]) -> bool:
         """Say whether one window holds the words of a sentence so far; it may still fail."""
-        said = frozenset(key_words(begun))
         new = said - self.question
-        return any(self._lacks_little(window.words, new, len(said)) for window in self.windows)
+        # The one that held fewer of them is the likeliest.
+        for window in (*self._holding, *self.windows):
+            if self._lacks_little(window.words, new, len(said)):
+                self._holding = (window,)
+                return True
+        return False
 
     def _holds(self, window: frozenset[str], new: frozenset[str], length: int) -> bool:
         # The question's words alone do not make a passage a source.

@@ -5,15 +5,12 @@ from typing import Any
 
 import orjson
 from haystack import component, default_to_dict
-from haystack.dataclasses import (
-    ChatMessage,
-    StreamingCallbackT,
-    StreamingChunk,
-)
+from haystack.dataclasses import ChatMessage, StreamingCallbackT
 from haystack.dataclasses.streaming_chunk import _invoke_streaming_callback
 from haystack.utils import Secret
 
 from pipelines.components.chat_stream import ChatStream
+from pipelines.found import said
 from pipelines.transport.client import Client
 from pipelines.transport.nim import bearer, endpoint
 
@@ -129,8 +126,8 @@ async def _whole(client: Client, body: bytes) -> ChatMessage:
 
 
 async def _streamed(client: Client, body: bytes, callback: StreamingCallbackT) -> ChatMessage:
-    stream = ChatStream()
     async with client.stream(body) as reads:
-        async for text in stream.texts(reads):
-            await _invoke_streaming_callback(callback, StreamingChunk(content=text))
+        stream = ChatStream(reads)
+        async for text in stream:
+            await _invoke_streaming_callback(callback, said(text))
     return ChatMessage.from_assistant(stream.text, meta=stream.meta())

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -18,6 +18,7 @@ from haystack.utils.async_utils import _execute_component_async
 from pipelines.scheduling.plan import Plan, Step
 
 Outputs = Mapping[str, Any]
+Tell = Callable[[str, Outputs], None]
 
 
 class Run:
@@ -51,8 +52,11 @@ class Run:
             self._span.set_content_tag("haystack.pipeline.output_data", self.outputs)
         return self.outputs
 
-    async def whole(self) -> None:
-        """Do all steps; in a chain, which most pipelines are, one after the other."""
+    async def whole(self, tell: Tell | None = None) -> None:
+        """Do all steps; in a chain, which most pipelines are, one after the other.
+
+        Of a chain `tell` hears what each puts out.
+        """
         if self._plan.chain is None:
             async with contextlib.aclosing(self.steps()) as steps:
                 async for _ in steps:
@@ -62,6 +66,8 @@ class Run:
             outputs = await self._done(step)
             if outputs or (outputs is not None and step.name in self._included):
                 self.outputs[step.name] = outputs
+                if tell is not None:
+                    tell(step.name, outputs)
 
     async def steps(self) -> AsyncGenerator[dict[str, Any], None]:
         """Do each step as soon as those before it are done; yield what each puts out.

@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from types import TracebackType
 
 from yarl import URL
 
 from pipelines.certificates import refusal
 from pipelines.errors import RETRYABLE_STATUSES, Failure, Stage, StageError
 from pipelines.transport.session import Lease, lease, release
-from pipelines.transport.wire import Reply
+from pipelines.transport.wire import Reads, Reply
 
 # Full jitter: a pause is anything between 0 and FIRST_PAUSE * 2**retry seconds.
 FIRST_PAUSE = 0.05
@@ -62,22 +62,12 @@ class Client:
         finally:
             held.line.turns.release()
 
-    @asynccontextmanager
-    async def stream(self, body: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
+    def stream(self, body: bytes) -> "_Stream":
         """Give the reply's bytes as they come; leaving early hangs up. Raises StageError.
 
         The deadline holds for the first byte, and again between any two reads.
         """
-        held = await self._turn()
-        try:
-            async with AsyncExitStack() as stack:
-                yield await self._opened(held, body, stack)
-        except (OSError, TimeoutError) as error:
-            # Too late to try again: a part of it was given out.
-            held.line.circuit.failed()
-            raise StageError(self.stage, _failure(error)) from error
-        finally:
-            held.line.turns.release()
+        return _Stream(self, body)
 
     def odd_answer(self) -> StageError:
         """Return the error for a 200 that holds something else than it should."""
@@ -104,22 +94,48 @@ class Client:
             raise StageError(self.stage, Failure("timeout")) from error
         return held
 
-    async def _opened(
-        self, held: Lease, body: bytes, stack: AsyncExitStack
-    ) -> AsyncIterator[bytes]:
-        calls = _Calls(self, held)
+
+class _Stream:
+    """A streamed call, for `async with`."""
+
+    def __init__(self, client: Client, body: bytes) -> None:
+        self._client = client
+        self._body = body
+
+    async def __aenter__(self) -> Reads:
+        self._held = await self._client._turn()
+        try:
+            self._reads = await self._opened()
+        except BaseException:
+            self._held.line.turns.release()
+            raise
+        return self._reads
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._reads.leave()
+        self._held.line.turns.release()
+        if isinstance(error, OSError):  # TimeoutError is one
+            # Too late to try again: a part of it was given out.
+            self._held.line.circuit.failed()
+            raise StageError(self._client.stage, _failure(error)) from error
+
+    async def _opened(self) -> Reads:
+        calls = _Calls(self._client, self._held)
         while True:
             try:
-                reply, reads = await stack.enter_async_context(
-                    held.wire.opened(body, calls.seconds)
-                )
+                reply, reads = await self._held.wire.opened(self._body, calls.seconds)
             except (OSError, TimeoutError) as error:
                 await calls.failed(_failure(error), error)
             else:
                 if reply.status == 200:
-                    held.line.circuit.succeeded()
+                    self._held.line.circuit.succeeded()
                     return reads
-                await stack.aclose()
+                reads.leave()
                 await calls.failed(_refusal(reply))
 
 

@@ -4,8 +4,8 @@ The four calls of a question took more than a third of its CPU time with aiohttp
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import cast
+from collections.abc import Callable
+from typing import Self, cast
 
 import httptools
 
@@ -18,11 +18,15 @@ LONGEST_REFUSAL = 2**16
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time; `ready` says that it may carry another.
 
-    Use: `ask`, await it, then `reply`; and for a stream `reads` to its end.
+    Use: `ask`, await it, then `reply`; and for a stream iterate to its end, and `leave`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, left: Callable[["Connection"], None]
+    ) -> None:
+        """`left` takes the connection back from a stream."""
         self._loop = loop
+        self._left = left
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -36,6 +40,12 @@ class Connection(asyncio.Protocol):
         self._retry_after = ""
         self._error: Exception | None = None
         self._seconds = 0.0
+        # When what is waited for is late, and the timer that sees to it: one for many waits.
+        self._late_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        # Between two reads of a stream, and the end of that pause.
+        self.apart = 0.0
+        self._resting: asyncio.TimerHandle | None = None
         # Between the request and the last byte of its reply.
         self.busy = False
         # A byte of the reply has come: it is too late to send the request over another connection.
@@ -54,36 +64,48 @@ class Connection(asyncio.Protocol):
         self._parts, self._size = [], 0
         self._streamed = streamed
         self._seconds = seconds
+        self.apart = 0.0
         self._transport.write(request)
         await self._waited()
 
     def reply(self) -> Reply:
-        """Return what has come; the body of a stream is left to `reads`."""
+        """Return what has come; the body of a stream is left to who iterates."""
         body = b"" if self._streamed or self._status != 200 else self._taken()
         return Reply(self._status, self._retry_after, body)
 
-    async def reads(self) -> AsyncIterator[bytes]:
-        """Yield all that has come since the last time, to the reply's end.
+    def __aiter__(self) -> Self:
+        return self
 
-        While the reader is at work with it the rest waits in the socket: it does not pile up, and
-        fifty tokens are not fifty reads.
+    async def __anext__(self) -> bytes:
+        """Return all that has come since the last time, to the reply's end.
+
+        While the reader is at work with it, and for `apart` seconds, the rest waits in the socket:
+        it does not pile up, and fifty tokens are not fifty reads.
         """
-        while True:
-            if self._parts:
-                if self.busy and self._transport is not None:
-                    self._paused = True
-                    self._transport.pause_reading()
-                yield self._taken()
-                self.listen()
-            elif self._error is not None:
+        while not self._parts:
+            if self._error is not None:
                 raise self._error
-            elif not self.busy:
-                return
-            else:
-                await self._waited()
+            if not self.busy:
+                raise StopAsyncIteration
+            if self._resting is None or not self.apart:
+                self.listen()
+            await self._waited()
+        if self.busy and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+            if self.apart:
+                self._resting = self._loop.call_later(self.apart, self._rested)
+        return self._taken()
+
+    def leave(self) -> None:
+        """Give the connection back; it hangs up where the reply has not ended."""
+        self._left(self)
 
     def listen(self) -> None:
         """Read from the socket again."""
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if self._paused and self._transport is not None:
             self._transport.resume_reading()
         self._paused = False
@@ -93,6 +115,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
+        for timer in (self._timer, self._resting):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._resting = None
 
     # What the event loop and the parser call.
 
@@ -105,6 +131,7 @@ class Connection(asyncio.Protocol):
             self.on_message_complete()  # the end of the connection is the end of the reply
         elif self.busy:
             self._fail(WireError("the connection was lost"))
+        self.close()  # its timers
 
     def data_received(self, data: bytes) -> None:
         self.answered = True
@@ -160,15 +187,30 @@ class Connection(asyncio.Protocol):
         self._settle()
 
     async def _waited(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(self._seconds, self._late)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
+        self._late_at = self._loop.time() + self._seconds
+        # A timer that rings too early costs less than a new one for each wait.
+        if self._timer is not None and self._timer.when() > self._late_at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._late_at, self._rung)
+        self._waiter = self._loop.create_future()
+        await self._waiter
 
-    def _late(self) -> None:
-        self._fail(TimeoutError())
+    def _rung(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._late_at:
+            self._timer = self._loop.call_at(self._late_at, self._rung)
+        else:
+            self._fail(TimeoutError())
+
+    def _rested(self) -> None:
+        self._resting = None
+        # Else the reader is still at work.
+        if self._waiter is not None and not self._waiter.done():
+            self.listen()
 
     def _fail(self, error: Exception) -> None:
         if self.busy:  # what comes behind a whole reply spoils the connection only

@@ -3,13 +3,12 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from yarl import URL
 
 from pipelines.transport.connection import Connection
-from pipelines.transport.wire import Reply, WireError
+from pipelines.transport.wire import Reads, Reply, WireError
 
 CONNECT_SECONDS = 5.0
 # Servers close idle connections after 60 to 75 s; ours are gone before.
@@ -87,7 +86,10 @@ class Pool:
         try:
             async with asyncio.timeout(seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop), self._host, self._port, ssl=self._certificates
+                    lambda: Connection(self._loop, self.give),
+                    self._host,
+                    self._port,
+                    ssl=self._certificates,
                 )
         except OSError as error:  # TimeoutError is one
             if isinstance(error, TimeoutError) and seconds < CONNECT_SECONDS:
@@ -129,14 +131,8 @@ class DirectWire:
         self._pool.give(connection)
         return reply
 
-    @asynccontextmanager
-    async def opened(
-        self, body: bytes, seconds: float
-    ) -> AsyncIterator[tuple[Reply, AsyncIterator[bytes]]]:
-        """Give the reply's head and its bytes as they come; leaving early hangs up."""
+    async def opened(self, body: bytes, seconds: float) -> tuple[Reply, Reads]:
+        """Return the reply's head, and its bytes as they come. Raises WireError, TimeoutError."""
         request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
         connection = await self._pool.carried(request, seconds, streamed=True)
-        try:
-            yield connection.reply(), connection.reads()
-        finally:
-            self._pool.give(connection)
+        return connection.reply(), connection

@@ -1,14 +1,15 @@
 """Requests to one endpoint through a proxy, which aiohttp knows how to speak to."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from typing import Self
 
 import aiohttp
 from yarl import URL
 
 from pipelines.transport.pool import CONNECT_SECONDS, KEEPALIVE_SECONDS
-from pipelines.transport.wire import Reply, WireError
+from pipelines.transport.wire import Reads, Reply, WireError
 
 
 def open_session(certificates: ssl.SSLContext) -> aiohttp.ClientSession:
@@ -50,20 +51,14 @@ class ProxiedWire:
         except aiohttp.ClientError as error:
             raise _translated(error) from error
 
-    @asynccontextmanager
-    async def opened(
-        self, body: bytes, seconds: float
-    ) -> AsyncIterator[tuple[Reply, AsyncIterator[bytes]]]:
-        """Give the reply's head and its bytes as they come; leaving early hangs up."""
+    async def opened(self, body: bytes, seconds: float) -> tuple[Reply, Reads]:
+        """Return the reply's head, and its bytes as they come. Raises WireError, TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=seconds)
         try:
-            async with self._request(body, timeout) as response:
-                try:
-                    yield _reply(response, b""), response.content.iter_any()
-                finally:
-                    response.close()
+            response = await self._request(body, timeout)
         except aiohttp.ClientError as error:
             raise _translated(error) from error
+        return _reply(response, b""), _Reads(response)
 
     def _request(
         self, body: bytes, timeout: aiohttp.ClientTimeout
@@ -77,6 +72,33 @@ class ProxiedWire:
             proxy=self._proxy,
             allow_redirects=False,
         )
+
+
+class _Reads:
+    """The bytes of a reply as they come."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.apart = 0.0
+        self._response = response
+        self._begun = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._begun and self.apart:
+            await asyncio.sleep(self.apart)
+        self._begun = True
+        try:
+            data = await self._response.content.readany()
+        except aiohttp.ClientError as error:
+            raise _translated(error) from error
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    def leave(self) -> None:
+        self._response.close()
 
 
 def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:

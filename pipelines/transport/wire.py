@@ -1,9 +1,7 @@
 """What goes over the wire to one endpoint and what comes back, whoever carries it."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class WireError(ConnectionError):
@@ -19,16 +17,32 @@ class Reply:
     body: bytes
 
 
+class Reads(Protocol):
+    """The bytes of a reply as they come, to its end; between two reads pass `apart` seconds.
+
+    An object, not a generator: the event loop keeps a list of those, and a stream had six.
+    """
+
+    apart: float
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+
+    async def __anext__(self) -> bytes:
+        """Return all that has come since the last time. Raises WireError, TimeoutError."""
+
+    def leave(self) -> None:
+        """Hang up, where not all of it was read."""
+
+
 class Wire(Protocol):
     """Sends to one endpoint; nothing is tried again beyond a connection that had gone stale."""
 
     async def whole(self, body: bytes, seconds: float) -> Reply:
         """Return the reply when all of it is there. Raises WireError, TimeoutError."""
 
-    def opened(
-        self, body: bytes, seconds: float
-    ) -> AbstractAsyncContextManager[tuple[Reply, AsyncIterator[bytes]]]:
-        """Give the reply's head and its bytes as they come; leaving early hangs up.
+    async def opened(self, body: bytes, seconds: float) -> tuple[Reply, Reads]:
+        """Return the reply's head, and its bytes as they come: `leave` them in any case.
 
-        `seconds` holds for the head and between any two reads.
+        `seconds` holds for the head and between any two reads. Raises WireError, TimeoutError.
         """

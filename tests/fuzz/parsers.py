@@ -44,6 +44,7 @@ from pipelines.reading.page import Page, UnreadableDocument, pages_to_json
 from pipelines.vector import Vector
 from stackyard.errors import Trouble
 from stackyard.migration import migrate
+from tests.fakes.reads import FakeReads
 from tests.fuzz.backups import backup_parsers
 from tests.fuzz.buckets import bucket_parsers
 from tests.fuzz.mutation import mutated
@@ -254,7 +255,7 @@ def _others(folder: Path) -> list[Parser]:
         return asyncio.run(verifier.verify(data, time.time()))
 
     def spoken(data: bytes) -> object:
-        stream = ChatStream()
+        stream = ChatStream(FakeReads())
         lines = (b"data: " + data + b"\n\n", b"data: [DONE]\n\n")
         return [stream._taken_in(line) for line in lines]
 

@@ -1,29 +1,25 @@
 """What is ours in the components: streams, prompts, documents, filters, blocking runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from haystack import Document
-from haystack.dataclasses import ChatMessage
+from haystack.dataclasses import ChatMessage, StreamingChunk
 
 from pipelines.components.chat_stream import ChatStream
 from pipelines.components.prompt_builder import CompiledPromptBuilder
-from pipelines.found import found, rescored
+from pipelines.found import found, rescored, said
+from tests.fakes.reads import FakeReads
 from tests.pipelines.world import World
 
 HEAD = b'data: {"model":"m","choices":[{"delta":'
 
 
 def texts(*reads: bytes) -> tuple[list[str], ChatStream]:
-    async def given() -> AsyncIterator[bytes]:
-        for read in reads:
-            yield read
-
     async def all_of_it() -> list[str]:
-        return [text async for text in stream.texts(given())]
+        return [text async for text in stream]
 
-    stream = ChatStream()
+    stream = ChatStream(FakeReads(*reads))
     return asyncio.run(all_of_it()), stream
 
 
@@ -36,6 +32,29 @@ def test_the_tokens_of_one_read_are_one_piece() -> None:
 
     assert pieces == ["The ", "fox jumps"]
     assert stream.text == "The fox jumps"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "finish"),
+    [
+        (b'"m"', b'"other"', "x", None),
+        (b"null", b'"length"', "x", "length"),
+        (b'"x"', b"null", "", None),
+        (b'"x"', b'"x" , "role": "assistant"', "x", None),
+        (b'"x"', b'"\\u0078\\n\\"}"', 'x\n"}', None),
+        (b'"x"', b'"x"}}]}\n\ndata: {"choices":[],"a":[{"b":{"c":"d"', "x", None),
+        (b"\n", b"\r\n", "x", None),
+    ],
+)
+def test_events_read_together_say_what_each_says(
+    old: bytes, new: bytes, said: str, finish: str | None
+) -> None:
+    odd = event("x").replace(old, new)
+
+    pieces, stream = texts(event("0"), event("a") + odd + event("b"), event("c") + event("d"))
+
+    assert pieces == ["0", f"a{said}b", "cd"]
+    assert (stream.model, stream.finish_reason) == ("m", finish)
 
 
 def test_an_event_may_come_cut_anywhere() -> None:
@@ -88,6 +107,13 @@ def test_found_documents_equal_those_that_haystack_makes() -> None:
     assert (document, vars(document)) == (made, vars(made))
     assert rescored(document, 0.7) == Document(id="i", content="c", meta={"page": 1}, score=0.7)
     assert document.score == 0.5
+
+
+def test_pieces_of_a_reply_are_those_that_the_constructor_makes() -> None:
+    piece, made = said("text"), StreamingChunk(content="text")
+
+    assert (piece, vars(piece)) == (made, vars(made))
+    assert piece.meta is not said("more").meta
 
 
 def test_a_fast_pipeline_runs_without_an_event_loop_too(world: World) -> None:
