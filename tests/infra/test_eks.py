@@ -26,6 +26,7 @@ SPOT = {
     "capacity": "spot",
     "diskThroughput": 1000,
 }
+PARTS = ("llm", "embedding", "ranking")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,39 @@ def test_gpu_nodes_keep_the_models_hours_and_cpu_nodes_stay(eks: Deployment) -> 
     assert start["timeZone"] == end["timeZone"] == "Europe/Berlin"
     assert (start["minSize"], start["desiredCapacity"], start["maxSize"]) == (0, 1, 1)
     assert (end["minSize"], end["desiredCapacity"], end["maxSize"]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("operator", ["none", "install"])
+def test_a_roles_server_and_its_download_run_on_its_pool(deploy: Deploy, operator: str) -> None:
+    small = {"name": "small", "instanceTypes": ["g6.2xlarge"]}
+    models = {
+        **NIM,
+        "llm": {"pool": "spot"},
+        **{role: {"pool": "small"} for role in ("embedding", "ranking")},
+    }
+
+    found = deploy(
+        {
+            "cluster": {**EKS, "gpuPools": [SPOT, small]},
+            "models": models,
+            "nimOperator": {"mode": operator},
+        },
+        secrets=KEY,
+    )
+
+    specs = (
+        [*found.of("NIMCache"), *found.of("NIMService")]
+        if operator == "install"
+        else [found[f"{role}-{part}"] for role in PARTS for part in ("download", "deployment")]
+    )
+    assert len(specs) == 6
+    for each in specs:
+        spec = each.inputs["spec"]
+        pod = spec if operator == "install" else spec["template"]["spec"]
+        pool = "spot" if each.name.startswith("llm") else "small"
+        assert pod["nodeSelector"] == {"stackyard/gpu": "true", "stackyard/pool": pool}
+    pools = {each.inputs["labels"]["stackyard/pool"] for each in found.of("NodeGroup")}
+    assert pools == {"system", "spot", "small"}
 
 
 def test_every_node_asks_for_tokens_and_encrypts_its_disk(eks: Deployment) -> None:

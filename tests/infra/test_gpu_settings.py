@@ -204,6 +204,56 @@ def test_a_wrong_gpu_setting_is_explained(
     assert refusal(deploy, {"cluster": EKS, "models": NIM, **changes}, KEY) == [problem]
 
 
+def test_a_role_says_which_of_unequal_pools_is_its_own(deploy: Deploy) -> None:
+    small = {"name": "small", "instanceTypes": ["g6.2xlarge"]}
+    cluster = {**EKS, "gpuPools": [POOL, small]}
+    named = {role: {"pool": "small"} for role in ("embedding", "ranking")}
+
+    problems = refusal(deploy, {"cluster": cluster, "models": NIM}, KEY)
+    one = refusal(deploy, {"cluster": cluster, "models": {**NIM, **named}}, KEY)
+
+    assert len(problems) == 3
+    assert (
+        one
+        == [problems[0]]
+        == [
+            "stackyard:models.llm.pool: is not set; cluster.gpuPools have different instance "
+            "types, and the scheduler counts GPUs, not their memory: it would put a model on any "
+            "of gpu, small\nhint: pulumi config set --path 'stackyard:models.llm.pool' gpu"
+        ]
+    )
+    accepted(deploy, {"cluster": cluster, "models": {**NIM, **named, "llm": {"pool": "gpu"}}}, KEY)
+    alike = {**small, "instanceTypes": POOL["instanceTypes"]}
+    accepted(deploy, {"cluster": {**EKS, "gpuPools": [POOL, alike]}, "models": NIM}, KEY)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {"pool": "large"}}},
+            "stackyard:models.llm.pool: is 'large'; it may be gpu\n"
+            "hint: pulumi config set --path 'stackyard:models.llm.pool' gpu",
+        ),
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {"nodeSelector": {"card": "large"}}}},
+            'stackyard:models.llm.nodeSelector: is {"card": "large"}; it is only for cluster.kind '
+            "'existing'\nhint: pulumi config rm --path 'stackyard:models.llm.nodeSelector'",
+        ),
+        (
+            {"cluster": ONPREM, "registry": REGISTRY, "models": {**NIM, "llm": {"pool": "gpu"}}},
+            "stackyard:models.llm.pool: is 'gpu'; it is only for cluster.kind 'eks'\n"
+            "hint: pulumi config rm --path 'stackyard:models.llm.pool'",
+        ),
+    ],
+    ids=["unknown", "labels-at-aws", "pool-of-another"],
+)
+def test_a_place_that_a_role_cannot_have_is_refused(
+    deploy: Deploy, settings: dict[str, Any], problem: str
+) -> None:
+    assert refusal(deploy, settings, KEY) == [problem]
+
+
 def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None:
     cluster = {**EKS, "endpoint": "private"}
     models = {"llm": {"kind": "hosted"}, "embedding": NIM, "ranking": {**NIM, "preloaded": True}}
