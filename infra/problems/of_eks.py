@@ -92,14 +92,24 @@ def _pools(settings: Settings) -> Iterable[str]:
                 f"{PROJECT}:cluster.{key}.desired: is {pool.desired}; it must be from min "
                 f"{pool.min} to max {pool.max}\n{hint(f'cluster.{key}.desired', str(pool.min))}"
             )
-    for index, gpu_pool in enumerate(cluster.gpu_pools):
-        for zone in gpu_pool.zones:
+        for zone in pool.zones:
             if zone not in cluster.zones:
                 yield (
-                    f"{PROJECT}:cluster.gpuPools[{index}].zones: has '{zone}'; it may have "
+                    f"{PROJECT}:cluster.{key}.zones: has '{zone}'; it may have "
                     f"{', '.join(cluster.zones) or 'those of cluster.zones'}\n"
-                    f"{hint(f'cluster.gpuPools[{index}].zones[0]', 'ZONE')}"
+                    f"{hint(f'cluster.{key}.zones[0]', 'ZONE')}"
                 )
+    # a group refills the zone that has lost its only node, so one a zone keeps each volume's zone
+    system = cluster.system_pool
+    zones = len(system.zones or cluster.zones)
+    if system.min < zones:
+        yield (
+            f"{PROJECT}:cluster.systemPool.min: is {system.min}; the volumes of Qdrant and of the "
+            f"app (EBS) are in one zone each, and a node is sure to be there only with one in each "
+            f"of the {zones}, or in a pool of fewer zones\n"
+            f"{hint('cluster.systemPool.min', str(zones))}\n"
+            f"{hint('cluster.systemPool.desired', str(max(zones, system.desired)))}"
+        )
     names = Counter(pool.name for pool in cluster.gpu_pools)
     for name in [name for name, count in names.items() if count > 1 or name == "system"]:
         yield (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from infra.problems.telling import PROJECT, alias_of, hint, only
+from infra.problems.telling import PROJECT, alias_of, hint, only, shown
 from infra.schema import ModelSettings, RoleScaling, Settings
 from infra.schema.models import ROLES
 from infra.schema.scaling import KEDA_VERSION
@@ -77,8 +77,46 @@ def _hours(settings: Settings) -> Iterable[str]:
             f"{PROJECT}:models.hours.end: is '{hours.end}'; it must be later on the same day than "
             f"models.hours.start '{hours.start}'\n{hint('models.hours.end', '19:00')}"
         )
+    if settings.cluster.kind == "eks":
+        yield from _mornings(settings)
     if len(set(hours.days)) != len(hours.days):
         yield f"{PROJECT}:models.hours.days: has a day twice; each may be there once"
+
+
+def _mornings(settings: Settings) -> Iterable[str]:
+    """Return a problem for each volume whose zone may have no node when the hours begin."""
+    cluster, models = settings.cluster, settings.models
+    why = "with models.hours nodes come in any of them each morning, and the volume of a model"
+    told: set[int] = set()
+    for name in ROLES:
+        role = models.role(name)
+        if models.kind_of(role) != "nim" or role.cache_access == SHARED:
+            continue
+        own = {
+            index: pool.zones or cluster.zones
+            for index, pool in enumerate(cluster.gpu_pools)
+            if role.pool in (None, pool.name)
+        }
+        wide = {index: zones for index, zones in own.items() if len(zones) > 1}
+        for index, zones in wide.items():
+            if index not in told:
+                where, given = f"cluster.gpuPools[{index}].zones", cluster.gpu_pools[index].zones
+                fix = (
+                    f"      hint: pulumi config rm --path '{PROJECT}:{where}[1]'"
+                    if given
+                    else hint(f"{where}[0]", zones[0])
+                )
+                yield (
+                    f"{PROJECT}:{where}: is {shown(given) if given else 'not set'}; it may have "
+                    f"one zone only: {why} (EBS) stays in one\n{fix}"
+                )
+        told |= wide.keys()
+        if not wide and len({tuple(zones) for zones in own.values()}) > 1:
+            pools = ", ".join(cluster.gpu_pools[index].name for index in own)
+            yield (
+                f"{PROJECT}:models.{name}.pool: is not set; {pools} are in different zones: {why} "
+                f"(EBS) stays in one\n{hint(f'models.{name}.pool', cluster.gpu_pools[0].name)}"
+            )
 
 
 def _keda(settings: Settings) -> Iterable[str]:

@@ -67,7 +67,10 @@ class SystemPool(Frozen):
         min_length=1,
         description="eks: in the order of preference, for capacity that is short",
     )
-    min: int = Field(default=2, ge=1, le=50, description="eks: fewest nodes")
+    zones: list[Zone] = Field(default=[], description="eks: a part of cluster.zones. Unset: all")
+    min: int = Field(
+        default=2, ge=1, le=50, description="eks: fewest nodes; at least one for each of its zones"
+    )
     desired: int = Field(default=2, ge=1, le=50, description="eks: nodes at first")
     max: int = Field(default=4, ge=1, le=50, description="eks: most nodes")
     disk_gb: int = Field(default=100, ge=30, le=16384, description="eks: root disk in GiB")

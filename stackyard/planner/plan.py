@@ -23,6 +23,7 @@ from stackyard.planner.sharing import (
     cautions_of_growth,
     cautions_of_scheduling,
     cautions_of_sharing,
+    cautions_of_zones,
     memory_settings,
 )
 from stackyard.planner.upkeep import Outage, outages
@@ -172,6 +173,7 @@ def make_plan(
             *cautions_of_sharing(wants, placement),
             *cautions_of_scheduling(wants, placement),
             *cautions_of_growth(wants),
+            *cautions_of_zones(wants),
         ),
         stages=tuple(stages),
         outages=tuple(outages(wants, placement.nodes, told, speeds, driver_shipped=shipped)),

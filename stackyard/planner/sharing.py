@@ -99,6 +99,21 @@ def cautions_of_growth(wants: Wants) -> Iterator[str]:
         )
 
 
+def cautions_of_zones(wants: Wants) -> Iterator[str]:
+    """Yield the pools whose nodes may come back where a model's volume is not."""
+    for pool in wants.pools:
+        zones = pool.zones or wants.zones
+        roles = [
+            want.role for want in wants.models if want.in_one_zone and want.may_be_on(pool.labels)
+        ]
+        if len(zones) > 1 and roles:
+            yield (
+                f"a lost node of pool {pool.name} comes back in any of {', '.join(zones)}, and a "
+                f"volume ({', '.join(roles)}) stays in one: with one zone in its `zones` it finds "
+                "it again"
+            )
+
+
 def _worst_group(wants: Wants, placement: Placement) -> Iterator[str]:
     """Warn of the largest models on one GPU: the scheduler counts slots, not bytes."""
     for node in sorted(placement.nodes, key=lambda each: room_of(each.kind.gpu).bytes):

@@ -60,6 +60,7 @@ class RoleSettings(Read):
     scaling: ScalingRead = ScalingRead()
     pool: str | None = None
     node_selector: dict[str, str] = {}
+    cache_access: str = "ReadWriteOnce"
 
 
 class PoolSettings(Read):
@@ -99,6 +100,7 @@ class ClusterRead(Read):
     kind: Literal["eks", "existing", "local"] = "local"
     gpu: NodesRead = NodesRead()
     gpu_pools: list[PoolSettings] = []
+    zones: list[str] = []
 
 
 class OperatorSettings(Read):
@@ -127,6 +129,7 @@ class Want:
     replicas: int = 1  # the most that its scaling allows
     fewest: int = 1
     selector: Mapping[str, str] = field(default_factory=dict)  # labels that its nodes must have
+    in_one_zone: bool = True  # the volume of its files
 
     def may_be_on(self, labels: Mapping[str, str] | None) -> bool:
         """Tell whether its pods may be on a node of these labels; None: nobody knows them."""
@@ -145,6 +148,7 @@ class Wants:
     mig_profile: str | None
     driver_there: bool  # the nodes come with the driver
     elsewhere: Mapping[str, str]  # role -> where it is served without GPUs of the cluster
+    zones: tuple[str, ...] = ()  # of the cluster
 
 
 def read_wants(settings: Mapping[str, object]) -> Wants:
@@ -175,6 +179,7 @@ def read_wants(settings: Mapping[str, object]) -> Wants:
         operator.mig_profile.removeprefix("all-") if operator.mig_profile else None,
         cluster.kind == "eks" or cluster.gpu.preinstalled != "nothing",
         elsewhere,
+        tuple(cluster.zones),
     )
 
 
@@ -197,6 +202,7 @@ def _want(role: str, read: RoleSettings) -> Want:
         max(read.scaling.min, read.scaling.max),
         read.scaling.min,
         {**({POOL: read.pool} if read.pool else {}), **read.node_selector},
+        read.cache_access != "ReadWriteMany",
     )
 
 

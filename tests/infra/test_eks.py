@@ -91,6 +91,14 @@ def test_nodes_are_in_private_subnets_and_no_subnet_gives_public_addresses(
     assert sorted(blocks) == ["10.0.0.0/19", "10.0.224.0/24", "10.0.225.0/24", "10.0.32.0/19"]
 
 
+def test_the_cpu_nodes_may_keep_to_some_of_the_zones(deploy: Deploy) -> None:
+    system = {"zones": ["eu-central-1b"]}
+
+    found = deploy({"cluster": {**EKS, "systemPool": system}, "models": NIM}, secrets=KEY)
+
+    assert found["nodes-system-group"].inputs["subnetIds"] == ["net-private-b-id"]
+
+
 def test_a_gpu_pool_is_tainted_labelled_and_made_of_what_has_capacity(eks: Deployment) -> None:
     group = eks["nodes-spot-group"].inputs
 

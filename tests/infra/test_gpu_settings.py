@@ -23,6 +23,7 @@ EKS: dict[str, Any] = {
 ONPREM: dict[str, Any] = {"kind": "existing", "context": "c", "kubeconfig": __file__}
 REGISTRY = {"host": "r.example.com"}
 NIM = {"kind": "nim"}
+THREE = [f"eu-central-1{each}" for each in "abc"]
 KEY = {"ngcApiKey": "nvapi-ngc"}
 
 
@@ -100,6 +101,20 @@ def test_an_eks_stack_says_account_region_zones_addresses_and_pools(deploy: Depl
             "stackyard:cluster.gpuPools[0].zones: has 'eu-central-1c'; it may have eu-central-1a, "
             "eu-central-1b\nhint: pulumi config set --path "
             "'stackyard:cluster.gpuPools[0].zones[0]' ZONE",
+        ),
+        (
+            {"zones": THREE},
+            "stackyard:cluster.systemPool.min: is 2; the volumes of Qdrant and of the app (EBS) "
+            "are in one zone each, and a node is sure to be there only with one in each of the 3, or "
+            "in a pool of fewer zones\n"
+            "hint: pulumi config set --path 'stackyard:cluster.systemPool.min' 3\n"
+            "hint: pulumi config set --path 'stackyard:cluster.systemPool.desired' 3",
+        ),
+        (
+            {"systemPool": {"zones": ["eu-central-1c"]}},
+            "stackyard:cluster.systemPool.zones: has 'eu-central-1c'; it may have eu-central-1a, "
+            "eu-central-1b\nhint: pulumi config set --path "
+            "'stackyard:cluster.systemPool.zones[0]' ZONE",
         ),
         (
             {"gpuPools": [POOL, POOL]},
@@ -225,6 +240,13 @@ def test_a_role_says_which_of_unequal_pools_is_its_own(deploy: Deploy) -> None:
     accepted(deploy, {"cluster": cluster, "models": {**NIM, **named, "llm": {"pool": "gpu"}}}, KEY)
     alike = {**small, "instanceTypes": POOL["instanceTypes"]}
     accepted(deploy, {"cluster": {**EKS, "gpuPools": [POOL, alike]}, "models": NIM}, KEY)
+
+
+@pytest.mark.parametrize("pool", [{"min": 3, "desired": 3}, {"zones": THREE[1:]}])
+def test_three_zones_need_three_cpu_nodes_or_cpu_nodes_in_two(
+    deploy: Deploy, pool: dict[str, Any]
+) -> None:
+    accepted(deploy, {"cluster": {**EKS, "zones": THREE, "systemPool": pool}, "models": NIM}, KEY)
 
 
 @pytest.mark.parametrize(

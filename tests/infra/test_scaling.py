@@ -294,6 +294,49 @@ def test_scaling_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("pools", "llm", "problem"),
+    [
+        (
+            [{}],
+            {},
+            "stackyard:cluster.gpuPools[0].zones: is not set; it may have one zone only: with "
+            "models.hours nodes come in any of them each morning, and the volume of a model (EBS) "
+            "stays in one\nhint: pulumi config set --path 'stackyard:cluster.gpuPools[0].zones[0]' "
+            "eu-central-1a",
+        ),
+        (
+            [{"zones": EKS["zones"][:1]}, {"zones": EKS["zones"]}],
+            {"pool": "gpu0"},
+            'stackyard:cluster.gpuPools[1].zones: is ["eu-central-1a", "eu-central-1b"]; it may '
+            "have one zone only: with models.hours nodes come in any of them each morning, and the "
+            "volume of a model (EBS) stays in one\nhint: pulumi config rm --path "
+            "'stackyard:cluster.gpuPools[1].zones[1]'",
+        ),
+        (
+            [{"zones": EKS["zones"][:1]}, {"zones": EKS["zones"][1:]}],
+            {},
+            "stackyard:models.llm.pool: is not set; gpu0, gpu1 are in different zones: with "
+            "models.hours nodes come in any of them each morning, and the volume of a model (EBS) "
+            "stays in one\nhint: pulumi config set --path 'stackyard:models.llm.pool' gpu0",
+        ),
+    ],
+    ids=["unset", "two-zones", "two-pools"],
+)
+def test_nodes_that_go_each_evening_come_back_where_the_volumes_are(
+    deploy: Deploy, pools: list[dict[str, Any]], llm: dict[str, Any], problem: str
+) -> None:
+    gpus = EKS["gpuPools"][0]
+    cluster = {
+        **EKS,
+        "gpuPools": [{**gpus, **each, "name": f"gpu{at}"} for at, each in enumerate(pools)],
+    }
+    others = {role: {"pool": f"gpu{len(pools) - 1}"} for role in ("embedding", "ranking")}
+    models = {**NIM, "hours": HOURS, "llm": llm, **others}
+
+    assert refusal(deploy, {"cluster": cluster, "models": models}, KEY) == [problem]
+
+
+@pytest.mark.parametrize(
     ("settings", "first"),
     [
         (

@@ -15,7 +15,7 @@ from infra.clusters.eks.control_plane import ControlPlane, ControlPlaneArgs
 from infra.clusters.eks.iam import Roles, RolesArgs
 from infra.clusters.eks.kubeconfig import kubeconfig
 from infra.clusters.eks.network import Network, NetworkArgs
-from infra.clusters.eks.nodes import GPU_LABEL, GPU_TAINT, Pool, PoolArgs, name_of, zones_of
+from infra.clusters.eks.nodes import GPU_LABEL, GPU_TAINT, Pool, PoolArgs, name_of
 from infra.clusters.eks.repositories import Repositories, RepositoriesArgs
 from infra.clusters.kind_config import APP_NODE_PORT
 from infra.images.recipe import RECIPES
@@ -71,7 +71,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
                 cluster=plane.cluster.name,
                 version=cluster.version,
                 role_arn=roles.arn("node"),
-                subnets=[network.private[zone] for zone in zones_of(pool) or cluster.zones],
+                subnets=[network.private[zone] for zone in pool.zones or cluster.zones],
                 settings=pool,
                 operator=settings.gpu_operator,
                 after=joinable,

@@ -184,8 +184,3 @@ def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> st
 def name_of(pool: SystemPool | GpuPool) -> str:
     """Return a pool's name; only GPU pools choose one."""
     return pool.name if isinstance(pool, GpuPool) else "system"
-
-
-def zones_of(pool: SystemPool | GpuPool) -> list[str]:
-    """Return the zones that a pool chooses; none: all of the cluster."""
-    return list(pool.zones) if isinstance(pool, GpuPool) else []

@@ -272,6 +272,20 @@ def test_a_pool_without_room_for_a_model_is_told_though_another_has_it() -> None
     )
 
 
+def test_a_pool_of_several_zones_may_bring_its_node_back_without_the_volume() -> None:
+    given = settings("g5.2xlarge", nodes=3, cacheAccess="ReadWriteMany")
+    given["cluster"]["zones"] = ["eu-x-1a", "eu-x-1b"]  # type: ignore[index]
+
+    wide = plan_of(given).cautions
+    given["cluster"]["gpuPools"][0]["zones"] = ["eu-x-1b"]  # type: ignore[index]
+
+    assert wide == (
+        "a lost node of pool gpu comes back in any of eu-x-1a, eu-x-1b, and a volume (embedding, "
+        "ranking) stays in one: with one zone in its `zones` it finds it again",
+    )
+    assert plan_of(given).cautions == ()
+
+
 def test_pools_keep_apart_what_would_not_share_a_gpu() -> None:
     given = two_pools("gpu", "g5.4xlarge")
     given["gpuOperator"] = {"sharing": "timeSlicing", "slices": 2}
