@@ -158,6 +158,14 @@ def _store(settings: Settings) -> Iterable[str]:
             f"{PROJECT}:qdrant.nodes: is 2; two nodes agree on nothing when one of them is gone\n"
             f"{hint('qdrant.nodes', '3')}"
         )
+    system = settings.cluster.system_pool
+    if settings.cluster.kind == "eks" and qdrant.nodes > system.min:
+        yield (
+            f"{PROJECT}:cluster.systemPool.min: is {system.min}; each of the {qdrant.nodes} of "
+            "qdrant.nodes has a machine of its own, and none of them is a GPU node\n"
+            f"{hint('cluster.systemPool.min', str(qdrant.nodes))}\n"
+            f"{hint('cluster.systemPool.desired', str(max(qdrant.nodes, system.desired)))}"
+        )
     if store_copies(settings) > qdrant.nodes:
         yield (
             f"{PROJECT}:qdrant.copies: is {qdrant.copies}; it may be at most qdrant.nodes "

@@ -142,14 +142,17 @@ def test_qdrant_nodes_find_each_other_and_stay_apart(prod: Deployment) -> None:
     assert '--bootstrap "$first" --uri "$me"' in script
     environment = {each["name"]: each["value"] for each in container["env"]}
     assert environment["QDRANT__CLUSTER__ENABLED"] == "true"
-    apart = {
-        each["topologyKey"]: each["whenUnsatisfiable"] for each in pod["topologySpreadConstraints"]
-    }
-    assert apart == {
-        "topology.kubernetes.io/zone": "ScheduleAnyway",
-        "kubernetes.io/hostname": "DoNotSchedule",
-    }
+    (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["topologyKey"] == "kubernetes.io/hostname"
+    assert apart["labelSelector"] == spec["selector"]
+    zones = pod["topologySpreadConstraints"][0]
+    assert zones["topologyKey"] == "topology.kubernetes.io/zone"
+    assert zones["whenUnsatisfiable"] == "ScheduleAnyway"
     assert prod["qdrant-budget"].inputs["spec"]["maxUnavailable"] == 1
+
+
+def test_one_qdrant_node_asks_for_no_machine_of_its_own(local: Deployment) -> None:
+    assert "affinity" not in local.pods["qdrant"]
 
 
 def test_each_qdrant_node_takes_a_protected_volume_of_its_own(prod: Deployment) -> None:
@@ -352,6 +355,11 @@ def test_nodes_that_go_each_evening_come_back_where_the_volumes_are(
             {"cluster": ONPREM, "registry": REGISTRY, "qdrant": {"nodes": 3, "copies": 4}},
             "stackyard:qdrant.copies: is 4; it may be at most qdrant.nodes 3, because each copy is "
             "on a node of its own",
+        ),
+        (
+            {"cluster": EKS, "models": NIM, "qdrant": {"nodes": 3}},
+            "stackyard:cluster.systemPool.min: is 2; each of the 3 of qdrant.nodes has a machine "
+            "of its own, and none of them is a GPU node",
         ),
         (
             {"qdrant": {"nodes": 3}},
