@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from infra.problems.telling import PROJECT, hint, only, shown
 from infra.schema import Settings
+from infra.schema.cluster import EKS_CLASS
 from infra.schema.gpu_choices import operator_mode
 from infra.schema.models import ROLES, is_nvidia
 
@@ -19,6 +20,7 @@ def eks_problems(settings: Settings) -> Iterable[str]:
     yield from _place(settings)
     yield from _endpoint(settings)
     yield from _pools(settings)
+    yield from _classes(settings)
     if settings.cluster.endpoint == "private":
         yield from _without_internet(settings)
 
@@ -122,6 +124,23 @@ def _pools(settings: Settings) -> Iterable[str]:
             "operator cannot serve both, because Bottlerocket brings its own device plugin\n"
             f"{hint('cluster.gpuPools[0].ami', 'al2023')}"
         )
+
+
+def _classes(settings: Settings) -> Iterable[str]:
+    """Return a problem for each storage class that nobody has made: its volume would wait."""
+    there = [EKS_CLASS, *settings.cluster.added_storage_classes]
+    named = {
+        f"models.{role}.cacheStorageClass": settings.models.role(role).cache_storage_class
+        for role in ROLES
+    } | {"backup.storageClass": settings.backup.storage_class}
+    for where, name in named.items():
+        if name is not None and name not in there:
+            yield (
+                f"{PROJECT}:{where}: is '{name}'; it may be {', '.join(there)}: a new cluster has "
+                "no other, so bring it up without this, make the class in it "
+                "(docs/guides/scaling.md), then name it\n"
+                f"{hint(f'cluster.addedStorageClasses[{len(there) - 1}]', name)}"
+            )
 
 
 def _without_internet(settings: Settings) -> Iterable[str]:

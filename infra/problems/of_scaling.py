@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from infra.problems.telling import PROJECT, alias_of, hint, only, shown
 from infra.schema import ModelSettings, RoleScaling, Settings
+from infra.schema.cluster import EKS_CLASS
 from infra.schema.models import ROLES
 from infra.schema.scaling import KEDA_VERSION
 from infra.schema.scaling_choices import keda_mode, metrics_of, store_copies
@@ -49,17 +50,22 @@ def _shared_files(
     settings: Settings, name: str, role: ModelSettings, servers: int
 ) -> Iterable[str]:
     where = f"models.{name}"
-    if role.cache_access != SHARED:
+    if settings.cluster.kind == "eks":
+        if role.cache_access != SHARED or role.cache_storage_class in (None, EKS_CLASS):
+            yield (
+                f"{PROJECT}:{where}.scaling.max: is {servers}; servers on several nodes read one "
+                f"volume, and the class that the program makes is EBS, which has no {SHARED}. "
+                "First `up` without scaling, then make a class that has it (EFS; "
+                "docs/guides/scaling.md), "
+                f"then set cluster.addedStorageClasses, {where}.cacheStorageClass, {where}."
+                f"cacheAccess {SHARED} and this\n{hint(f'{where}.scaling.max', '1')}"
+            )
+    elif role.cache_access != SHARED:
         yield (
             f"{PROJECT}:{where}.cacheAccess: is '{role.cache_access}'; with {where}.scaling.max "
             f"{servers} servers on several nodes read one volume, which needs a storage class with "
             f"{SHARED} (EFS, FSx, CephFS, NFS, Longhorn)\n"
             f"{hint(f'{where}.cacheAccess', SHARED)}"
-        )
-    elif settings.cluster.kind == "eks" and role.cache_storage_class is None:
-        yield (
-            f"{PROJECT}:{where}.cacheStorageClass: is not set; the cluster's own class is EBS, "
-            f"which has no {SHARED}\n{hint(f'{where}.cacheStorageClass', 'NAME-OF-AN-EFS-CLASS')}"
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from infra.schema.fields import (
     Account,
     Cidr,
+    ClassName,
     Frozen,
     InstanceType,
     KubernetesVersion,
@@ -18,6 +19,7 @@ from infra.schema.fields import (
 )
 
 ClusterKind = Literal["local", "existing", "eks"]
+EKS_CLASS = "stackyard-gp3"  # the one storage class of a cluster that we made: EBS
 
 
 class Toleration(Frozen):
@@ -152,6 +154,11 @@ class ClusterSettings(Frozen):
     )
     system_pool: SystemPool = Field(default=SystemPool(), description="eks: the CPU nodes")
     gpu_pools: list[GpuPool] = Field(default=[], description="eks: the groups of GPU nodes")
+    added_storage_classes: list[ClassName] = Field(
+        default=[],
+        description=f"eks: classes that you made in the cluster, beside `{EKS_CLASS}`, for "
+        "`models.<role>.cacheStorageClass` and `backup.storageClass`",
+    )
 
     @property
     def kubeconfig_path(self) -> Path:

@@ -105,8 +105,8 @@ def test_an_eks_stack_says_account_region_zones_addresses_and_pools(deploy: Depl
         (
             {"zones": THREE},
             "stackyard:cluster.systemPool.min: is 2; the volumes of Qdrant and of the app (EBS) "
-            "are in one zone each, and a node is sure to be there only with one in each of the 3, or "
-            "in a pool of fewer zones\n"
+            "are in one zone each, and a node is sure to be there only with one in each of the "
+            "3, or in a pool of fewer zones\n"
             "hint: pulumi config set --path 'stackyard:cluster.systemPool.min' 3\n"
             "hint: pulumi config set --path 'stackyard:cluster.systemPool.desired' 3",
         ),

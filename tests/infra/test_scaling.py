@@ -155,6 +155,20 @@ def test_one_qdrant_node_asks_for_no_machine_of_its_own(local: Deployment) -> No
     assert "affinity" not in local.pods["qdrant"]
 
 
+def test_servers_at_aws_share_a_class_that_was_made_after_the_cluster(deploy: Deploy) -> None:
+    cluster = {**EKS, "addedStorageClasses": ["efs"]}
+    models = {**NIM, "llm": {**SCALED, "cacheStorageClass": "efs"}}
+
+    found = deploy({"cluster": cluster, "models": models}, secrets=KEY)
+
+    claim = found["llm-cache"].inputs["spec"]
+    assert (claim["storageClassName"], claim["accessModes"]) == ("efs", ["ReadWriteMany"])
+    assert found["llm-scaling"].inputs["spec"]["maxReplicaCount"] == 4
+    assert [each.inputs["metadata"]["name"] for each in found.of("StorageClass")] == [
+        "stackyard-gp3"
+    ]
+
+
 def test_each_qdrant_node_takes_a_protected_volume_of_its_own(prod: Deployment) -> None:
     spec = prod["qdrant-statefulset"].inputs["spec"]
     (template,) = spec["volumeClaimTemplates"]
@@ -344,8 +358,23 @@ def test_nodes_that_go_each_evening_come_back_where_the_volumes_are(
     [
         (
             {"cluster": EKS, "models": {**NIM, "llm": SCALED}},
-            f"{WHERE}.cacheStorageClass: is not set; the cluster's own class is EBS, which has no "
-            "ReadWriteMany",
+            f"{WHERE}.scaling.max: is 4; servers on several nodes read one volume, and the class "
+            "that the program makes is EBS, which has no ReadWriteMany. First `up` without "
+            "scaling, then make a class that has it (EFS; docs/guides/scaling.md), then set "
+            "cluster.addedStorageClasses, models.llm.cacheStorageClass, models.llm.cacheAccess "
+            "ReadWriteMany and this",
+        ),
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {**SCALED, "cacheStorageClass": "efs"}}},
+            f"{WHERE}.cacheStorageClass: is 'efs'; it may be stackyard-gp3: a new cluster has no "
+            "other, so bring it up without this, make the class in it (docs/guides/scaling.md), "
+            "then name it",
+        ),
+        (
+            {"cluster": EKS, "models": NIM, "backup": {"storageClass": "st1"}},
+            "stackyard:backup.storageClass: is 'st1'; it may be stackyard-gp3: a new cluster has "
+            "no other, so bring it up without this, make the class in it "
+            "(docs/guides/scaling.md), then name it",
         ),
         (
             {"cluster": ONPREM, "registry": REGISTRY, "qdrant": {"nodes": 2}},

@@ -23,11 +23,10 @@ from infra.labels import labels
 from infra.machine import Machine
 from infra.registry import Registry, parse
 from infra.schema import Settings
-from infra.schema.cluster import GpuPool, SystemPool, Toleration
+from infra.schema.cluster import EKS_CLASS, GpuPool, SystemPool, Toleration
 from infra.schema.edge_choices import service_type
 from infra.schema.models import ROLES
 
-STORAGE_CLASS = "stackyard-gp3"
 # a Service's load balancer is reached from the network and what is connected to it, not by all
 INTERNAL = {
     "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
@@ -122,7 +121,7 @@ def _storage_class(stack: str, provider: k8s.Provider) -> k8s.storage.v1.Storage
     return k8s.storage.v1.StorageClass(
         "storage",
         metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=STORAGE_CLASS,
+            name=EKS_CLASS,
             labels=labels("storage", "storage", stack),
             annotations={"storageclass.kubernetes.io/is-default-class": "true"},
         ),
