@@ -21,6 +21,7 @@ def eks_problems(settings: Settings) -> Iterable[str]:
     yield from _endpoint(settings)
     yield from _pools(settings)
     yield from _classes(settings)
+    yield from _imports(settings)
     if settings.cluster.endpoint == "private":
         yield from _without_internet(settings)
 
@@ -56,18 +57,16 @@ def _place(settings: Settings) -> Iterable[str]:
 
 def _endpoint(settings: Settings) -> Iterable[str]:
     cluster = settings.cluster
-    if cluster.endpoint == "private":
-        if cluster.endpoint_cidrs:
-            needed = "cluster.endpoint 'public'"
-            yield only("cluster.endpointCidrs", cluster.endpoint_cidrs, needed)
-        if "nat" in cluster.model_fields_set:
-            yield only("cluster.nat", cluster.nat, "cluster.endpoint 'public'")
-        return
+    public = cluster.endpoint == "public"
+    if not public and "nat" in cluster.model_fields_set:
+        yield only("cluster.nat", cluster.nat, "cluster.endpoint 'public'")
     if not cluster.endpoint_cidrs:
+        where = "" if public else ", in the network or one that you connect (docs/guides/eks.md)"
+        yours = "YOUR.PUBLIC.ADDRESS.HERE/32" if public else cluster.vpc_cidr
         yield (
-            f"{PROJECT}:cluster.endpointCidrs: is not set; with cluster.endpoint 'public' it is "
-            "who may reach the API server\n"
-            f"{hint('cluster.endpointCidrs[0]', 'YOUR.PUBLIC.ADDRESS.HERE/32')}"
+            f"{PROJECT}:cluster.endpointCidrs: is not set; with cluster.endpoint "
+            f"'{cluster.endpoint}' it is who may reach the API server{where}\n"
+            f"{hint('cluster.endpointCidrs[0]', yours)}"
         )
     for block in cluster.endpoint_cidrs:
         try:
@@ -124,6 +123,28 @@ def _pools(settings: Settings) -> Iterable[str]:
             "operator cannot serve both, because Bottlerocket brings its own device plugin\n"
             f"{hint('cluster.gpuPools[0].ami', 'al2023')}"
         )
+
+
+def _imports(settings: Settings) -> Iterable[str]:
+    """Return a problem for each role whose files a pod would pull from the account's registry."""
+    for name in ROLES if settings.registry.host is None else ():
+        role, where = settings.models.role(name), f"models.{name}"
+        why = (
+            "a pod would pull its files from the account's registry (ECR), where pods have no "
+            "login; fill the volume yourself, or name a registry.host that has them"
+        )
+        if settings.models.kind_of(role) != "nim":
+            continue
+        if role.artefact is not None:
+            yield (
+                f"{PROJECT}:{where}.artefact: is '{role.artefact}'; {why}\n"
+                f"      hint: pulumi config rm --path '{PROJECT}:{where}.artefact'"
+            )
+        elif settings.airgapped and not role.preloaded:
+            yield (
+                f"{PROJECT}:{where}.preloaded: is false; with airgapped 'true' {why}\n"
+                f"{hint(f'{where}.preloaded', 'true')}"
+            )
 
 
 def _classes(settings: Settings) -> Iterable[str]:

@@ -143,10 +143,19 @@ class ClusterSettings(Frozen):
     )
     endpoint: Literal["public", "private"] = Field(
         default="public",
-        description="eks: the API server's; `private` also leaves out the internet gateway",
+        description="eks: the API server's; `private` also leaves out the internet gateway, and "
+        "comes up in two steps (docs/guides/eks.md)",
     )
     endpoint_cidrs: list[Cidr] = Field(
-        default=[], max_length=40, description="eks: who may reach a public endpoint"
+        default=[],
+        max_length=40,
+        description="eks: who may reach the API server; with `private` machines in the network "
+        "or in one that you connect to it",
+    )
+    bare: bool = Field(
+        default=False,
+        description="eks: the cluster and its nodes only, nothing in it: the first step of a "
+        "`private` one; taken back, what was in it would go",
     )
     version: KubernetesVersion = Field(default="1.35", description="eks: of Kubernetes")
     admins: list[Principal] = Field(

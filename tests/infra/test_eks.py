@@ -38,10 +38,10 @@ def eks(deploy_once: Deploy) -> Deployment:
 
 @pytest.fixture(scope="module")
 def private(deploy_once: Deploy) -> Deployment:
-    cluster = {k: v for k, v in EKS.items() if k != "endpointCidrs"}
+    inside = {"endpoint": "private", "endpointCidrs": ["10.0.0.0/16", "172.20.0.0/16"]}
     return deploy_once(
         {
-            "cluster": {**cluster, "endpoint": "private", "gpuPools": [BOTTLEROCKET]},
+            "cluster": {**EKS, **inside, "gpuPools": [BOTTLEROCKET]},
             "registry": {"mirrored": True},
             "gpuOperator": {"chart": "./gpu-operator-v26.7.0.tgz"},
             "models": {
@@ -276,9 +276,33 @@ def test_a_private_cluster_has_no_internet_and_reaches_aws_from_inside(
     }
     assert services["s3"]["vpcEndpointType"] == "Gateway"
     assert {"ec2", "ecr.api", "ecr.dkr", "sts", "eks", "eks-auth", "logs"} <= services.keys()
-    (group,) = private.of("SecurityGroup")
-    (rule,) = group.inputs["ingress"]
+    (rule,) = private["net-endpoints"].inputs["ingress"]
     assert (rule["fromPort"], rule["cidrBlocks"]) == (443, ["10.0.0.0/16"])
+
+
+def test_the_api_server_of_a_private_cluster_is_reached_from_connected_networks(
+    private: Deployment, eks: Deployment
+) -> None:
+    (rule,) = private["eks-api"].inputs["ingress"]
+
+    assert (rule["fromPort"], rule["toPort"]) == (443, 443)
+    assert rule["cidrBlocks"] == ["10.0.0.0/16", "172.20.0.0/16"]
+    assert private["eks-cluster"].inputs["vpcConfig"]["securityGroupIds"] == ["eks-api-id"]
+    assert "securityGroupIds" not in eks["eks-cluster"].inputs["vpcConfig"]
+
+
+def test_a_bare_cluster_has_nothing_that_its_api_server_would_be_asked_for(
+    deploy: Deploy, private: Deployment
+) -> None:
+    settings = {"cluster": {**EKS, "bare": True, "gpuPools": [SPOT]}, "models": NIM}
+
+    found = deploy(settings, secrets=KEY)
+
+    kinds = {each.type.partition(":")[0] for each in found.resources}
+    assert kinds == {"aws", "pulumi", "stackyard"}
+    assert found.exports.keys() == found.secret_exports == {"kubeconfig"}
+    assert found["nodes-spot-group"]
+    assert private.of("StorageClass")
 
 
 def test_a_private_cluster_takes_every_image_from_the_accounts_registry(

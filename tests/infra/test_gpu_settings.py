@@ -277,7 +277,7 @@ def test_a_place_that_a_role_cannot_have_is_refused(
 
 
 def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None:
-    cluster = {**EKS, "endpoint": "private"}
+    cluster = {k: v for k, v in EKS.items() if k != "endpointCidrs"} | {"endpoint": "private"}
     models = {"llm": {"kind": "hosted"}, "embedding": NIM, "ranking": {**NIM, "preloaded": True}}
 
     problems = refusal(
@@ -285,8 +285,8 @@ def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None
     )
 
     assert [each.splitlines()[0] for each in problems] == [
-        'stackyard:cluster.endpointCidrs: is ["198.51.100.7/32"]; it is only for cluster.endpoint '
-        "'public'",
+        "stackyard:cluster.endpointCidrs: is not set; with cluster.endpoint 'private' it is who "
+        "may reach the API server, in the network or one that you connect (docs/guides/eks.md)",
         "stackyard:registry.mirrored: is false; with cluster.endpoint 'private' nodes reach no "
         "public registry",
         "stackyard:models.llm.kind: is 'hosted' by NVIDIA; with cluster.endpoint 'private' it is "
@@ -296,6 +296,31 @@ def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None
         "stackyard:gpuOperator.chart: is not set; with cluster.endpoint 'private' `up` runs inside "
         "of the network, where NVIDIA's chart repository is not reached",
     ]
+
+
+def test_model_files_in_the_accounts_own_registry_are_refused_with_what_to_do(
+    deploy: Deploy,
+) -> None:
+    artefact = f"models/llm@sha256:{'0' * 64}"
+    models = {**NIM, "llm": {"artefact": artefact}}
+    why = (
+        "a pod would pull its files from the account's registry (ECR), where pods have no login; "
+        "fill the volume yourself, or name a registry.host that has them"
+    )
+
+    open_ = refusal(deploy, {"cluster": EKS, "models": models}, KEY)
+    sealed = refusal(deploy, {"cluster": EKS, "models": NIM, "airgapped": True})
+
+    assert open_ == [
+        f"stackyard:models.llm.artefact: is '{artefact}'; {why}\n"
+        "hint: pulumi config rm --path 'stackyard:models.llm.artefact'"
+    ]
+    for role in ("llm", "embedding", "ranking"):
+        assert (
+            f"stackyard:models.{role}.preloaded: is false; with airgapped 'true' {why}\n"
+            f"hint: pulumi config set --path 'stackyard:models.{role}.preloaded' true"
+        ) in sealed
+    accepted(deploy, {"cluster": EKS, "registry": {"host": "r.example.com"}, "models": models}, KEY)
 
 
 def test_a_download_needs_a_key_and_a_preloaded_cache_none(deploy: Deploy) -> None:

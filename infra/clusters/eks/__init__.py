@@ -96,12 +96,12 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
         kubeconfig=config,
         opts=pulumi.ResourceOptions(depends_on=[*plane.entries, *groups, *after.made]),
     )
-    storage = _storage_class(stack, kubernetes)
+    storage = None if cluster.bare else _storage_class(stack, kubernetes).metadata.name
     registry, repositories = _registry(settings, catalog, stack, opts)
     expose = service_type(app)
     return Cluster(
         provider=kubernetes,
-        storage_class=storage.metadata.name,
+        storage_class=storage,
         registry=registry,
         expose=expose,
         node_port=(app.node_port or APP_NODE_PORT) if expose == "NodePort" else None,
