@@ -1,6 +1,7 @@
-"""The five labels that every object of ours carries."""
+"""The five labels that every object of ours carries, and the one of nodes that we made."""
 
 PART_OF = "stackyard"
+POOL = "stackyard/pool"  # of a node that we made: the name of its pool
 
 
 def labels(name: str, component: str, stack: str) -> dict[str, str]:

@@ -74,6 +74,9 @@ def deploy(*, listing: bool = False, planner: Planner | None = None) -> None:
         digests=lock.digests,
     )
     cluster = build_cluster(settings, catalog, machine)
+    if settings.cluster.bare:
+        pulumi.export("kubeconfig", cluster.kubeconfig and pulumi.Output.secret(cluster.kubeconfig))
+        return
     given = Given(
         settings,
         secrets,

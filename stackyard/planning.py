@@ -67,7 +67,8 @@ def gpu_nodes(cluster: Kubernetes) -> list[Supply]:
         kind = _node_type(node)
         if kind is not None:
             disk = quantity(node["status"].get("allocatable", {}).get("ephemeral-storage", "0"))
-            found.append(Supply(kind, 1, disk / 1e9, node["metadata"]["name"]))
+            labels = node["metadata"].get("labels", {})
+            found.append(Supply(kind, 1, disk / 1e9, node["metadata"]["name"], labels))
     return found
 
 

@@ -1,13 +1,14 @@
 """What the rest of the program needs to know about a cluster, whoever made it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.labels import POOL
 from infra.registry import Registry
-from infra.schema import ServiceType
+from infra.schema import ModelSettings, ServiceType
 from infra.schema.cluster import Toleration
 
 
@@ -17,6 +18,11 @@ class GpuPlace:
 
     node_selector: Mapping[str, str]
     tolerations: Sequence[Toleration]
+
+    def of(self, role: ModelSettings) -> "GpuPlace":
+        """Return the nodes of one role: of its pool, or with its labels."""
+        pool = {POOL: role.pool} if role.pool is not None else {}
+        return replace(self, node_selector={**self.node_selector, **pool, **role.node_selector})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,15 +26,30 @@ def budget(
     )
 
 
-def spread(
-    name: str, scope: Scope, *, apart: bool = False
-) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
-    """Spread pods over zones, then nodes; `apart`: rather wait than share a node."""
+def apart(name: str, scope: Scope) -> k8s.core.v1.AffinityArgs:
+    """Give each pod a node of its own: rather wait than share one.
+
+    A spread with a skew of one would let two of three be together on the second of two nodes.
+    """
+    return k8s.core.v1.AffinityArgs(
+        pod_anti_affinity=k8s.core.v1.PodAntiAffinityArgs(
+            required_during_scheduling_ignored_during_execution=[
+                k8s.core.v1.PodAffinityTermArgs(
+                    topology_key=NODE,
+                    label_selector=meta.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
+                )
+            ]
+        )
+    )
+
+
+def spread(name: str, scope: Scope) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+    """Spread pods over zones, then nodes, where there are some."""
     return [
         k8s.core.v1.TopologySpreadConstraintArgs(
             topology_key=key,
             max_skew=1,
-            when_unsatisfiable="DoNotSchedule" if apart and key == NODE else "ScheduleAnyway",
+            when_unsatisfiable="ScheduleAnyway",
             label_selector=meta.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
         )
         for key in (ZONE, NODE)

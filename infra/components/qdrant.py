@@ -8,7 +8,7 @@ from typing import Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.components.availability import budget, spread
+from infra.components.availability import apart, budget, spread
 from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.inside_tls import CA, CERTIFICATE, KEY, shown
@@ -147,7 +147,8 @@ class Qdrant(pulumi.ComponentResource):
                         user=OFFICIAL_USER if args.official else NOBODY,
                         containers=[_container(name, args, mounts)],
                         grace_seconds=60 if several else 30,
-                        spread=spread(name, scope, apart=True) if several else None,
+                        affinity=apart(name, scope) if several else None,
+                        spread=spread(name, scope) if several else None,
                         volumes=[
                             *(
                                 [claim_volume("data", claims[0].metadata.name)]

@@ -90,7 +90,7 @@ def nim_model(
             shared_memory=settings.shared_memory or size.shared_memory,
             startup_minutes=settings.startup_minutes or startup_minutes(model, size),
             weights_mib=WEIGHTS_MIB.get(role) if settings.image is None else None,
-            gpu=place.gpu,
+            gpu=place.gpu.of(settings),
             key=None if settings.preloaded or settings.artefact else place.key,
             artefact=place.artefacts.get(role),
             importer=place.importer,

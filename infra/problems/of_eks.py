@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from infra.problems.telling import PROJECT, hint, only, shown
 from infra.schema import Settings
+from infra.schema.cluster import EKS_CLASS
 from infra.schema.gpu_choices import operator_mode
 from infra.schema.models import ROLES, is_nvidia
 
@@ -19,6 +20,8 @@ def eks_problems(settings: Settings) -> Iterable[str]:
     yield from _place(settings)
     yield from _endpoint(settings)
     yield from _pools(settings)
+    yield from _classes(settings)
+    yield from _imports(settings)
     if settings.cluster.endpoint == "private":
         yield from _without_internet(settings)
 
@@ -54,18 +57,16 @@ def _place(settings: Settings) -> Iterable[str]:
 
 def _endpoint(settings: Settings) -> Iterable[str]:
     cluster = settings.cluster
-    if cluster.endpoint == "private":
-        if cluster.endpoint_cidrs:
-            needed = "cluster.endpoint 'public'"
-            yield only("cluster.endpointCidrs", cluster.endpoint_cidrs, needed)
-        if "nat" in cluster.model_fields_set:
-            yield only("cluster.nat", cluster.nat, "cluster.endpoint 'public'")
-        return
+    public = cluster.endpoint == "public"
+    if not public and "nat" in cluster.model_fields_set:
+        yield only("cluster.nat", cluster.nat, "cluster.endpoint 'public'")
     if not cluster.endpoint_cidrs:
+        where = "" if public else ", in the network or one that you connect (docs/guides/eks.md)"
+        yours = "YOUR.PUBLIC.ADDRESS.HERE/32" if public else cluster.vpc_cidr
         yield (
-            f"{PROJECT}:cluster.endpointCidrs: is not set; with cluster.endpoint 'public' it is "
-            "who may reach the API server\n"
-            f"{hint('cluster.endpointCidrs[0]', 'YOUR.PUBLIC.ADDRESS.HERE/32')}"
+            f"{PROJECT}:cluster.endpointCidrs: is not set; with cluster.endpoint "
+            f"'{cluster.endpoint}' it is who may reach the API server{where}\n"
+            f"{hint('cluster.endpointCidrs[0]', yours)}"
         )
     for block in cluster.endpoint_cidrs:
         try:
@@ -92,14 +93,24 @@ def _pools(settings: Settings) -> Iterable[str]:
                 f"{PROJECT}:cluster.{key}.desired: is {pool.desired}; it must be from min "
                 f"{pool.min} to max {pool.max}\n{hint(f'cluster.{key}.desired', str(pool.min))}"
             )
-    for index, gpu_pool in enumerate(cluster.gpu_pools):
-        for zone in gpu_pool.zones:
+        for zone in pool.zones:
             if zone not in cluster.zones:
                 yield (
-                    f"{PROJECT}:cluster.gpuPools[{index}].zones: has '{zone}'; it may have "
+                    f"{PROJECT}:cluster.{key}.zones: has '{zone}'; it may have "
                     f"{', '.join(cluster.zones) or 'those of cluster.zones'}\n"
-                    f"{hint(f'cluster.gpuPools[{index}].zones[0]', 'ZONE')}"
+                    f"{hint(f'cluster.{key}.zones[0]', 'ZONE')}"
                 )
+    # a group refills the zone that has lost its only node, so one a zone keeps each volume's zone
+    system = cluster.system_pool
+    zones = len(system.zones or cluster.zones)
+    if system.min < zones:
+        yield (
+            f"{PROJECT}:cluster.systemPool.min: is {system.min}; the volumes of Qdrant and of the "
+            f"app (EBS) are in one zone each, and a node is sure to be there only with one in each "
+            f"of the {zones}, or in a pool of fewer zones\n"
+            f"{hint('cluster.systemPool.min', str(zones))}\n"
+            f"{hint('cluster.systemPool.desired', str(max(zones, system.desired)))}"
+        )
     names = Counter(pool.name for pool in cluster.gpu_pools)
     for name in [name for name, count in names.items() if count > 1 or name == "system"]:
         yield (
@@ -112,6 +123,45 @@ def _pools(settings: Settings) -> Iterable[str]:
             "operator cannot serve both, because Bottlerocket brings its own device plugin\n"
             f"{hint('cluster.gpuPools[0].ami', 'al2023')}"
         )
+
+
+def _imports(settings: Settings) -> Iterable[str]:
+    """Return a problem for each role whose files a pod would pull from the account's registry."""
+    for name in ROLES if settings.registry.host is None else ():
+        role, where = settings.models.role(name), f"models.{name}"
+        why = (
+            "a pod would pull its files from the account's registry (ECR), where pods have no "
+            "login; fill the volume yourself, or name a registry.host that has them"
+        )
+        if settings.models.kind_of(role) != "nim":
+            continue
+        if role.artefact is not None:
+            yield (
+                f"{PROJECT}:{where}.artefact: is '{role.artefact}'; {why}\n"
+                f"      hint: pulumi config rm --path '{PROJECT}:{where}.artefact'"
+            )
+        elif settings.airgapped and not role.preloaded:
+            yield (
+                f"{PROJECT}:{where}.preloaded: is false; with airgapped 'true' {why}\n"
+                f"{hint(f'{where}.preloaded', 'true')}"
+            )
+
+
+def _classes(settings: Settings) -> Iterable[str]:
+    """Return a problem for each storage class that nobody has made: its volume would wait."""
+    there = [EKS_CLASS, *settings.cluster.added_storage_classes]
+    named = {
+        f"models.{role}.cacheStorageClass": settings.models.role(role).cache_storage_class
+        for role in ROLES
+    } | {"backup.storageClass": settings.backup.storage_class}
+    for where, name in named.items():
+        if name is not None and name not in there:
+            yield (
+                f"{PROJECT}:{where}: is '{name}'; it may be {', '.join(there)}: a new cluster has "
+                "no other, so bring it up without this, make the class in it "
+                "(docs/guides/scaling.md), then name it\n"
+                f"{hint(f'cluster.addedStorageClasses[{len(there) - 1}]', name)}"
+            )
 
 
 def _without_internet(settings: Settings) -> Iterable[str]:

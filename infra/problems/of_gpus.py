@@ -17,6 +17,7 @@ def gpu_problems(settings: Settings) -> Iterable[str]:
     """Return a problem for each combination that cannot work on GPUs."""
     yield from _openshift(settings)
     yield from _nodes(settings)
+    yield from _places(settings)
     yield from _operator(settings)
     yield from _sharing(settings)
     yield from _nim_operator(settings)
@@ -56,6 +57,35 @@ def _nodes(settings: Settings) -> Iterable[str]:
             yield (
                 f"{PROJECT}:cluster.gpu.tolerations[{index}]: has operator "
                 f"'{toleration.operator}'; a value belongs to 'Equal', and to nothing else"
+            )
+
+
+def _places(settings: Settings) -> Iterable[str]:
+    """Return a problem for each role that might get a GPU that was meant for another."""
+    cluster = settings.cluster
+    pools = cluster.gpu_pools
+    names = ", ".join(pool.name for pool in pools) or "the name of one of cluster.gpuPools"
+    unequal = len({frozenset(pool.instance_types) for pool in pools}) > 1
+    for name in ROLES:
+        role, where = settings.models.role(name), f"models.{name}"
+        if settings.models.kind_of(role) != "nim":
+            continue
+        if cluster.kind != "eks":
+            if role.pool is not None:
+                yield only(f"{where}.pool", role.pool, "cluster.kind 'eks'")
+            continue
+        if role.node_selector:
+            yield only(f"{where}.nodeSelector", role.node_selector, "cluster.kind 'existing'")
+        if role.pool is None and unequal:
+            yield (
+                f"{PROJECT}:{where}.pool: is not set; cluster.gpuPools have different instance "
+                "types, and the scheduler counts GPUs, not their memory: it would put a model on "
+                f"any of {names}\n{hint(f'{where}.pool', pools[0].name)}"
+            )
+        if role.pool is not None and role.pool not in {pool.name for pool in pools}:
+            yield (
+                f"{PROJECT}:{where}.pool: is '{role.pool}'; it may be {names}\n"
+                f"{hint(f'{where}.pool', pools[0].name if pools else 'NAME')}"
             )
 
 

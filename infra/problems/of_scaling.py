@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from infra.problems.telling import PROJECT, alias_of, hint, only
+from infra.problems.telling import PROJECT, alias_of, hint, only, shown
 from infra.schema import ModelSettings, RoleScaling, Settings
+from infra.schema.cluster import EKS_CLASS
 from infra.schema.models import ROLES
 from infra.schema.scaling import KEDA_VERSION
 from infra.schema.scaling_choices import keda_mode, metrics_of, store_copies
@@ -49,17 +50,22 @@ def _shared_files(
     settings: Settings, name: str, role: ModelSettings, servers: int
 ) -> Iterable[str]:
     where = f"models.{name}"
-    if role.cache_access != SHARED:
+    if settings.cluster.kind == "eks":
+        if role.cache_access != SHARED or role.cache_storage_class in (None, EKS_CLASS):
+            yield (
+                f"{PROJECT}:{where}.scaling.max: is {servers}; servers on several nodes read one "
+                f"volume, and the class that the program makes is EBS, which has no {SHARED}. "
+                "First `up` without scaling, then make a class that has it (EFS; "
+                "docs/guides/scaling.md), "
+                f"then set cluster.addedStorageClasses, {where}.cacheStorageClass, {where}."
+                f"cacheAccess {SHARED} and this\n{hint(f'{where}.scaling.max', '1')}"
+            )
+    elif role.cache_access != SHARED:
         yield (
             f"{PROJECT}:{where}.cacheAccess: is '{role.cache_access}'; with {where}.scaling.max "
             f"{servers} servers on several nodes read one volume, which needs a storage class with "
             f"{SHARED} (EFS, FSx, CephFS, NFS, Longhorn)\n"
             f"{hint(f'{where}.cacheAccess', SHARED)}"
-        )
-    elif settings.cluster.kind == "eks" and role.cache_storage_class is None:
-        yield (
-            f"{PROJECT}:{where}.cacheStorageClass: is not set; the cluster's own class is EBS, "
-            f"which has no {SHARED}\n{hint(f'{where}.cacheStorageClass', 'NAME-OF-AN-EFS-CLASS')}"
         )
 
 
@@ -77,8 +83,46 @@ def _hours(settings: Settings) -> Iterable[str]:
             f"{PROJECT}:models.hours.end: is '{hours.end}'; it must be later on the same day than "
             f"models.hours.start '{hours.start}'\n{hint('models.hours.end', '19:00')}"
         )
+    if settings.cluster.kind == "eks":
+        yield from _mornings(settings)
     if len(set(hours.days)) != len(hours.days):
         yield f"{PROJECT}:models.hours.days: has a day twice; each may be there once"
+
+
+def _mornings(settings: Settings) -> Iterable[str]:
+    """Return a problem for each volume whose zone may have no node when the hours begin."""
+    cluster, models = settings.cluster, settings.models
+    why = "with models.hours nodes come in any of them each morning, and the volume of a model"
+    told: set[int] = set()
+    for name in ROLES:
+        role = models.role(name)
+        if models.kind_of(role) != "nim" or role.cache_access == SHARED:
+            continue
+        own = {
+            index: pool.zones or cluster.zones
+            for index, pool in enumerate(cluster.gpu_pools)
+            if role.pool in (None, pool.name)
+        }
+        wide = {index: zones for index, zones in own.items() if len(zones) > 1}
+        for index, zones in wide.items():
+            if index not in told:
+                where, given = f"cluster.gpuPools[{index}].zones", cluster.gpu_pools[index].zones
+                fix = (
+                    f"      hint: pulumi config rm --path '{PROJECT}:{where}[1]'"
+                    if given
+                    else hint(f"{where}[0]", zones[0])
+                )
+                yield (
+                    f"{PROJECT}:{where}: is {shown(given) if given else 'not set'}; it may have "
+                    f"one zone only: {why} (EBS) stays in one\n{fix}"
+                )
+        told |= wide.keys()
+        if not wide and len({tuple(zones) for zones in own.values()}) > 1:
+            pools = ", ".join(cluster.gpu_pools[index].name for index in own)
+            yield (
+                f"{PROJECT}:models.{name}.pool: is not set; {pools} are in different zones: {why} "
+                f"(EBS) stays in one\n{hint(f'models.{name}.pool', cluster.gpu_pools[0].name)}"
+            )
 
 
 def _keda(settings: Settings) -> Iterable[str]:
@@ -119,6 +163,14 @@ def _store(settings: Settings) -> Iterable[str]:
         yield (
             f"{PROJECT}:qdrant.nodes: is 2; two nodes agree on nothing when one of them is gone\n"
             f"{hint('qdrant.nodes', '3')}"
+        )
+    system = settings.cluster.system_pool
+    if settings.cluster.kind == "eks" and qdrant.nodes > system.min:
+        yield (
+            f"{PROJECT}:cluster.systemPool.min: is {system.min}; each of the {qdrant.nodes} of "
+            "qdrant.nodes has a machine of its own, and none of them is a GPU node\n"
+            f"{hint('cluster.systemPool.min', str(qdrant.nodes))}\n"
+            f"{hint('cluster.systemPool.desired', str(max(qdrant.nodes, system.desired)))}"
         )
     if store_copies(settings) > qdrant.nodes:
         yield (

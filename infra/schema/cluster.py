@@ -8,6 +8,7 @@ from pydantic import Field
 from infra.schema.fields import (
     Account,
     Cidr,
+    ClassName,
     Frozen,
     InstanceType,
     KubernetesVersion,
@@ -18,6 +19,7 @@ from infra.schema.fields import (
 )
 
 ClusterKind = Literal["local", "existing", "eks"]
+EKS_CLASS = "stackyard-gp3"  # the one storage class of a cluster that we made: EBS
 
 
 class Toleration(Frozen):
@@ -67,7 +69,10 @@ class SystemPool(Frozen):
         min_length=1,
         description="eks: in the order of preference, for capacity that is short",
     )
-    min: int = Field(default=2, ge=1, le=50, description="eks: fewest nodes")
+    zones: list[Zone] = Field(default=[], description="eks: a part of cluster.zones. Unset: all")
+    min: int = Field(
+        default=2, ge=1, le=50, description="eks: fewest nodes; at least one for each of its zones"
+    )
     desired: int = Field(default=2, ge=1, le=50, description="eks: nodes at first")
     max: int = Field(default=4, ge=1, le=50, description="eks: most nodes")
     disk_gb: int = Field(default=100, ge=30, le=16384, description="eks: root disk in GiB")
@@ -138,10 +143,19 @@ class ClusterSettings(Frozen):
     )
     endpoint: Literal["public", "private"] = Field(
         default="public",
-        description="eks: the API server's; `private` also leaves out the internet gateway",
+        description="eks: the API server's; `private` also leaves out the internet gateway, and "
+        "comes up in two steps (docs/guides/eks.md)",
     )
     endpoint_cidrs: list[Cidr] = Field(
-        default=[], max_length=40, description="eks: who may reach a public endpoint"
+        default=[],
+        max_length=40,
+        description="eks: who may reach the API server; with `private` machines in the network "
+        "or in one that you connect to it",
+    )
+    bare: bool = Field(
+        default=False,
+        description="eks: the cluster and its nodes only, nothing in it: the first step of a "
+        "`private` one; taken back, what was in it would go",
     )
     version: KubernetesVersion = Field(default="1.35", description="eks: of Kubernetes")
     admins: list[Principal] = Field(
@@ -149,6 +163,11 @@ class ClusterSettings(Frozen):
     )
     system_pool: SystemPool = Field(default=SystemPool(), description="eks: the CPU nodes")
     gpu_pools: list[GpuPool] = Field(default=[], description="eks: the groups of GPU nodes")
+    added_storage_classes: list[ClassName] = Field(
+        default=[],
+        description=f"eks: classes that you made in the cluster, beside `{EKS_CLASS}`, for "
+        "`models.<role>.cacheStorageClass` and `backup.storageClass`",
+    )
 
     @property
     def kubeconfig_path(self) -> Path:

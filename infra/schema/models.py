@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from infra.schema.fields import CpuQuantity, Frozen, ImageReference, Quantity, WebAddress
+from infra.schema.fields import (
+    CpuQuantity,
+    Frozen,
+    ImageReference,
+    ObjectName,
+    Quantity,
+    WebAddress,
+)
 from infra.schema.scaling import Hours, RoleScaling
 
 NVIDIA_URL = "https://integrate.api.nvidia.com/v1"
@@ -36,6 +43,15 @@ class ModelSettings(Frozen):
     )
     gpus: int | None = Field(
         default=None, ge=1, le=16, description="nim: whole GPUs or slices of one. Unset: 1"
+    )
+    pool: ObjectName | None = Field(
+        default=None,
+        description="eks, nim: the one of `cluster.gpuPools` that its server and its download run "
+        "on; needed where these have different instance types. Unset: any of them",
+    )
+    node_selector: dict[str, str] = Field(
+        default={},
+        description="existing, nim: labels of its nodes, besides `cluster.gpu.nodeSelector`",
     )
     profile: Profile | None = Field(
         default=None, description="nim: id or name of the model profile. Unset: NIM's own choice"

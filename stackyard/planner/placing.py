@@ -1,6 +1,6 @@
 """Which model goes on which GPU of which node: largest first, first fit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stackyard.planner.facts import GIB, NodeType, node_types
@@ -23,6 +23,15 @@ class Placed:
     gpus: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Host:
+    """A node before anything is on it; no labels: nobody knows them."""
+
+    kind: NodeType
+    disk_gb: float
+    labels: Mapping[str, str] | None = None
+
+
 @dataclass
 class Node:
     """One node while models are being put on it."""
@@ -30,6 +39,7 @@ class Node:
     kind: NodeType
     slots: int
     disk_gb: float
+    labels: Mapping[str, str] | None = None
     gpus: list[list[int]] = field(default_factory=list)  # each GPU's bytes taken, one a pod
     cpus: float = 0
     memory_gib: float = 0
@@ -52,10 +62,8 @@ class Placement:
         return not self.unplaced
 
 
-def place(
-    wants: Wants, nodes: Sequence[tuple[NodeType, float]], *, concurrency: int = 1
-) -> Placement:
-    """Put every model on nodes (a kind and its disk in GB each), largest first, first fit.
+def place(wants: Wants, nodes: Sequence[Host], *, concurrency: int = 1) -> Placement:
+    """Put every model on nodes that it may be on, largest first, first fit.
 
     Exact weights are tried first; where that leaves no room for the others, quantised ones.
     """
@@ -66,15 +74,15 @@ def place(
     return small if len(small.unplaced) < len(exact.unplaced) else exact
 
 
-def _place(
-    wants: Wants, nodes: Sequence[tuple[NodeType, float]], concurrency: int, *, small: bool
-) -> Placement:
-    free = [Node(kind, _slots(wants, kind), disk) for kind, disk in nodes]
+def _place(wants: Wants, nodes: Sequence[Host], concurrency: int, *, small: bool) -> Placement:
+    free = [Node(each.kind, _slots(wants, each.kind), each.disk_gb, each.labels) for each in nodes]
     placed: list[Placed] = []
     unplaced: list[Fit] = []
     for want in sorted(_copies(wants.models), key=_size, reverse=True):
         reasons: list[Fit] = []
         for number, node in enumerate(free):
+            if not want.may_be_on(node.labels):
+                continue
             found = _on(want, number, node, wants, concurrency, small)
             if isinstance(found, Placed):
                 placed.append(found)
@@ -82,8 +90,13 @@ def _place(
                 break
             reasons.append(found)
         else:
-            unplaced.append(max(reasons, key=_telling) if reasons else Fit(want, None, 0, NO_NODE))
+            unplaced.append(max(reasons, key=_telling) if reasons else _nowhere(want, bool(free)))
     return Placement(tuple(free), tuple(placed), tuple(unplaced))
+
+
+def _nowhere(want: Want, others: bool) -> Fit:
+    labels = ", ".join(f"{key}={value}" for key, value in want.selector.items())
+    return Fit(want, None, 0, f"{NO_NODE} of {labels}" if others else NO_NODE)
 
 
 def _copies(models: Iterable[Want]) -> list[Want]:
@@ -182,7 +195,7 @@ def smallest_pool(
     found = []
     for kind in node_types().values():
         for count in range(1, most + 1):
-            placement = place(wants, [(kind, 500.0)] * count, concurrency=concurrency)
+            placement = place(wants, [Host(kind, 500.0)] * count, concurrency=concurrency)
             if placement.fits:
                 gpus = kind.gpus * count
                 memory = gpus * kind.gpu.memory_mib

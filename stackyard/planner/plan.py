@@ -1,6 +1,6 @@
 """The plan of a stack: whether it fits, on what, for how long and how much."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from stackyard.planner.fitting import Fit, fit_of, mig_of, profiles_of
 from stackyard.planner.host import disk_gb
 from stackyard.planner.memory import kv_tokens, room_of
 from stackyard.planner.placing import (
+    Host,
     Node,
     Placed,
     Placement,
@@ -22,6 +23,7 @@ from stackyard.planner.sharing import (
     cautions_of_growth,
     cautions_of_scheduling,
     cautions_of_sharing,
+    cautions_of_zones,
     memory_settings,
 )
 from stackyard.planner.upkeep import Outage, outages
@@ -39,6 +41,7 @@ class Supply:
     count: int
     disk_gb: float
     name: str = ""
+    labels: Mapping[str, str] | None = None  # None: nobody knows them
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,10 @@ def make_plan(
     supply, open_questions = _supply(wants, nodes)
     if unknown and not supply:
         open_questions.append(unknown)
-    kinds = [(each.kind, each.disk_gb) for each in supply for _ in range(each.count)]
-    placement = place(wants, kinds, concurrency=concurrency)
+    hosts = [
+        Host(each.kind, each.disk_gb, each.labels) for each in supply for _ in range(each.count)
+    ]
+    placement = place(wants, hosts, concurrency=concurrency)
     open_questions += [
         f"nothing is known of {want.asked}: its fit is not checked"
         for want in wants.models
@@ -168,6 +173,7 @@ def make_plan(
             *cautions_of_sharing(wants, placement),
             *cautions_of_scheduling(wants, placement),
             *cautions_of_growth(wants),
+            *cautions_of_zones(wants),
         ),
         stages=tuple(stages),
         outages=tuple(outages(wants, placement.nodes, told, speeds, driver_shipped=shipped)),
@@ -203,7 +209,7 @@ def _supply(wants: Wants, nodes: Sequence[Supply] | None) -> tuple[list[Supply],
         problems += [f"nothing is known of {name} (pool {pool.name})" for name in strangers]
         first = next((name for name in pool.instance_types if name in known), None)
         if first is not None:
-            supply.append(Supply(known[first], pool.nodes, pool.disk_gb, pool.name))
+            supply.append(Supply(known[first], pool.nodes, pool.disk_gb, pool.name, pool.labels))
     return supply, problems
 
 
@@ -216,7 +222,11 @@ def _fallback_problems(wants: Wants, concurrency: int) -> list[str]:
             if name not in known:
                 continue
             nodes = [
-                (known[name if each is pool else each.instance_types[0]], float(each.disk_gb))
+                Host(
+                    known[name if each is pool else each.instance_types[0]],
+                    float(each.disk_gb),
+                    each.labels,
+                )
                 for each in wants.pools
                 if each.instance_types and each.instance_types[0] in known
                 for _ in range(each.nodes)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stackyard.planner.facts import Gpu
 from stackyard.planner.fitting import fit_of
@@ -66,18 +67,23 @@ def cautions_of_sharing(wants: Wants, placement: Placement) -> Iterator[str]:
 
 def cautions_of_scheduling(wants: Wants, placement: Placement) -> Iterator[str]:
     """Yield the models that another node of the supply would not carry: bytes are not scheduled."""
-    kinds = {node.kind.name: node.kind for node in placement.nodes}
     for placed in placement.placed:
+        need = placed.need
+        # as the plan tells to set it: another profile may be smaller, but is not what was planned
+        want = replace(placed.want, precision=need.precision, gpus=need.gpus, profile=need.profile)
+        kinds = {
+            node.kind.name: node.kind for node in placement.nodes if want.may_be_on(node.labels)
+        }
         others = [
             name
             for name, kind in kinds.items()
-            if name != placement.nodes[placed.node].kind.name
-            and fit_of(placed.want, kind, wants).why_not
+            if name != placement.nodes[placed.node].kind.name and fit_of(want, kind, wants).why_not
         ]
         if others:
             yield (
-                f"{placed.want.role} does not fit on {', '.join(others)}: the scheduler counts "
-                "GPUs, not bytes, and may give the larger GPU to another model first"
+                f"{want.role} does not fit on {', '.join(others)}: the scheduler counts GPUs, not "
+                "bytes, and may give the larger GPU to another model first; "
+                f"{_binding(wants)} of every role holds each to its nodes"
             )
 
 
@@ -93,15 +99,42 @@ def cautions_of_growth(wants: Wants) -> Iterator[str]:
         )
 
 
+def cautions_of_zones(wants: Wants) -> Iterator[str]:
+    """Yield the pools whose nodes may come back where a model's volume is not."""
+    for pool in wants.pools:
+        zones = pool.zones or wants.zones
+        roles = [
+            want.role for want in wants.models if want.in_one_zone and want.may_be_on(pool.labels)
+        ]
+        if len(zones) > 1 and roles:
+            yield (
+                f"a lost node of pool {pool.name} comes back in any of {', '.join(zones)}, and a "
+                f"volume ({', '.join(roles)}) stays in one: with one zone in its `zones` it finds "
+                "it again"
+            )
+
+
 def _worst_group(wants: Wants, placement: Placement) -> Iterator[str]:
     """Warn of the largest models on one GPU: the scheduler counts slots, not bytes."""
-    single = sorted(
-        (each.need.bytes for each in placement.placed if each.need.gpus == 1), reverse=True
-    )
-    worst = sum(single[: wants.slices])
-    room = min(room_of(node.kind.gpu).bytes for node in placement.nodes)
-    if worst > room:
-        yield (
-            f"the scheduler counts slots, not bytes: the {min(wants.slices, len(single))} largest "
-            f"on one GPU would need {gib(worst)} of {gib(room)}; separate pools keep them apart"
+    for node in sorted(placement.nodes, key=lambda each: room_of(each.kind.gpu).bytes):
+        single = sorted(
+            (
+                each.need.bytes
+                for each in placement.placed
+                if each.need.gpus == 1 and each.want.may_be_on(node.labels)
+            ),
+            reverse=True,
         )
+        worst, room = sum(single[: wants.slices]), room_of(node.kind.gpu).bytes
+        if worst > room:
+            yield (
+                "the scheduler counts slots, not bytes: the "
+                f"{min(wants.slices, len(single))} largest on one GPU would need {gib(worst)} of "
+                f"{gib(room)}; {_binding(wants)} of every role keeps them apart"
+            )
+            return
+
+
+def _binding(wants: Wants) -> str:
+    """Return the setting that binds a role to some of the nodes."""
+    return "models.<role>.pool" if wants.cluster == "eks" else "models.<role>.nodeSelector"

@@ -13,7 +13,13 @@ from stackyard.planner.wants import gib
 
 
 def first_lines(plan: Plan) -> Iterator[str]:
-    """Yield what is said before anything is made: the verdict, the places, the reasons."""
+    """Yield what is said before anything is made: verdict, places, reasons, what can go wrong."""
+    yield from _head(plan)
+    for caution in plan.cautions:
+        yield f"  caution: {caution}"
+
+
+def _head(plan: Plan) -> Iterator[str]:
     yield f"plan of stack {plan.stack}: {plan.verdict}"
     for role, kind in plan.wants.elsewhere.items():
         yield f"  {role}: {kind}, no GPU of the cluster"
@@ -48,7 +54,7 @@ def first_lines(plan: Plan) -> Iterator[str]:
 
 def lines(plan: Plan) -> Iterator[str]:
     """Yield the whole plan."""
-    yield from first_lines(plan)
+    yield from _head(plan)
     for placed in plan.placement.placed:
         yield ""
         yield from _arithmetic(plan, placed)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from infra.labels import POOL
 from stackyard.errors import Trouble
 from stackyard.planner.facts import GIB, PRECISIONS, Model, model_named
 
@@ -57,6 +58,9 @@ class RoleSettings(Read):
     memory: str | None = None
     environment: dict[str, str] = {}
     scaling: ScalingRead = ScalingRead()
+    pool: str | None = None
+    node_selector: dict[str, str] = {}
+    cache_access: str = "ReadWriteOnce"
 
 
 class PoolSettings(Read):
@@ -71,6 +75,11 @@ class PoolSettings(Read):
     capacity: str = "on-demand"
     disk_gb: Number = DISK_GB
     disk_throughput: Number = DISK_MIBS
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the labels of its nodes by which a model chooses them."""
+        return {POOL: self.name}
 
     @property
     def nodes(self) -> int:
@@ -91,6 +100,7 @@ class ClusterRead(Read):
     kind: Literal["eks", "existing", "local"] = "local"
     gpu: NodesRead = NodesRead()
     gpu_pools: list[PoolSettings] = []
+    zones: list[str] = []
 
 
 class OperatorSettings(Read):
@@ -118,6 +128,12 @@ class Want:
     told_fraction: float | None = None  # vLLM's --gpu-memory-utilization, where the stack sets it
     replicas: int = 1  # the most that its scaling allows
     fewest: int = 1
+    selector: Mapping[str, str] = field(default_factory=dict)  # labels that its nodes must have
+    in_one_zone: bool = True  # the volume of its files
+
+    def may_be_on(self, labels: Mapping[str, str] | None) -> bool:
+        """Tell whether its pods may be on a node of these labels; None: nobody knows them."""
+        return labels is None or self.selector.items() <= labels.items()
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,7 @@ class Wants:
     mig_profile: str | None
     driver_there: bool  # the nodes come with the driver
     elsewhere: Mapping[str, str]  # role -> where it is served without GPUs of the cluster
+    zones: tuple[str, ...] = ()  # of the cluster
 
 
 def read_wants(settings: Mapping[str, object]) -> Wants:
@@ -162,6 +179,7 @@ def read_wants(settings: Mapping[str, object]) -> Wants:
         operator.mig_profile.removeprefix("all-") if operator.mig_profile else None,
         cluster.kind == "eks" or cluster.gpu.preinstalled != "nothing",
         elsewhere,
+        tuple(cluster.zones),
     )
 
 
@@ -183,6 +201,8 @@ def _want(role: str, read: RoleSettings) -> Want:
         float(told[1]) if told else None,
         max(read.scaling.min, read.scaling.max),
         read.scaling.min,
+        {**({POOL: read.pool} if read.pool else {}), **read.node_selector},
+        read.cache_access != "ReadWriteMany",
     )
 
 

@@ -26,6 +26,7 @@ SPOT = {
     "capacity": "spot",
     "diskThroughput": 1000,
 }
+PARTS = ("llm", "embedding", "ranking")
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,10 @@ def eks(deploy_once: Deploy) -> Deployment:
 
 @pytest.fixture(scope="module")
 def private(deploy_once: Deploy) -> Deployment:
-    cluster = {k: v for k, v in EKS.items() if k != "endpointCidrs"}
+    inside = {"endpoint": "private", "endpointCidrs": ["10.0.0.0/16", "172.20.0.0/16"]}
     return deploy_once(
         {
-            "cluster": {**cluster, "endpoint": "private", "gpuPools": [BOTTLEROCKET]},
+            "cluster": {**EKS, **inside, "gpuPools": [BOTTLEROCKET]},
             "registry": {"mirrored": True},
             "gpuOperator": {"chart": "./gpu-operator-v26.7.0.tgz"},
             "models": {
@@ -90,6 +91,14 @@ def test_nodes_are_in_private_subnets_and_no_subnet_gives_public_addresses(
     assert sorted(blocks) == ["10.0.0.0/19", "10.0.224.0/24", "10.0.225.0/24", "10.0.32.0/19"]
 
 
+def test_the_cpu_nodes_may_keep_to_some_of_the_zones(deploy: Deploy) -> None:
+    system = {"zones": ["eu-central-1b"]}
+
+    found = deploy({"cluster": {**EKS, "systemPool": system}, "models": NIM}, secrets=KEY)
+
+    assert found["nodes-system-group"].inputs["subnetIds"] == ["net-private-b-id"]
+
+
 def test_a_gpu_pool_is_tainted_labelled_and_made_of_what_has_capacity(eks: Deployment) -> None:
     group = eks["nodes-spot-group"].inputs
 
@@ -133,6 +142,39 @@ def test_gpu_nodes_keep_the_models_hours_and_cpu_nodes_stay(eks: Deployment) -> 
     assert start["timeZone"] == end["timeZone"] == "Europe/Berlin"
     assert (start["minSize"], start["desiredCapacity"], start["maxSize"]) == (0, 1, 1)
     assert (end["minSize"], end["desiredCapacity"], end["maxSize"]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("operator", ["none", "install"])
+def test_a_roles_server_and_its_download_run_on_its_pool(deploy: Deploy, operator: str) -> None:
+    small = {"name": "small", "instanceTypes": ["g6.2xlarge"]}
+    models = {
+        **NIM,
+        "llm": {"pool": "spot"},
+        **{role: {"pool": "small"} for role in ("embedding", "ranking")},
+    }
+
+    found = deploy(
+        {
+            "cluster": {**EKS, "gpuPools": [SPOT, small]},
+            "models": models,
+            "nimOperator": {"mode": operator},
+        },
+        secrets=KEY,
+    )
+
+    specs = (
+        [*found.of("NIMCache"), *found.of("NIMService")]
+        if operator == "install"
+        else [found[f"{role}-{part}"] for role in PARTS for part in ("download", "deployment")]
+    )
+    assert len(specs) == 6
+    for each in specs:
+        spec = each.inputs["spec"]
+        pod = spec if operator == "install" else spec["template"]["spec"]
+        pool = "spot" if each.name.startswith("llm") else "small"
+        assert pod["nodeSelector"] == {"stackyard/gpu": "true", "stackyard/pool": pool}
+    pools = {each.inputs["labels"]["stackyard/pool"] for each in found.of("NodeGroup")}
+    assert pools == {"system", "spot", "small"}
 
 
 def test_every_node_asks_for_tokens_and_encrypts_its_disk(eks: Deployment) -> None:
@@ -234,9 +276,33 @@ def test_a_private_cluster_has_no_internet_and_reaches_aws_from_inside(
     }
     assert services["s3"]["vpcEndpointType"] == "Gateway"
     assert {"ec2", "ecr.api", "ecr.dkr", "sts", "eks", "eks-auth", "logs"} <= services.keys()
-    (group,) = private.of("SecurityGroup")
-    (rule,) = group.inputs["ingress"]
+    (rule,) = private["net-endpoints"].inputs["ingress"]
     assert (rule["fromPort"], rule["cidrBlocks"]) == (443, ["10.0.0.0/16"])
+
+
+def test_the_api_server_of_a_private_cluster_is_reached_from_connected_networks(
+    private: Deployment, eks: Deployment
+) -> None:
+    (rule,) = private["eks-api"].inputs["ingress"]
+
+    assert (rule["fromPort"], rule["toPort"]) == (443, 443)
+    assert rule["cidrBlocks"] == ["10.0.0.0/16", "172.20.0.0/16"]
+    assert private["eks-cluster"].inputs["vpcConfig"]["securityGroupIds"] == ["eks-api-id"]
+    assert "securityGroupIds" not in eks["eks-cluster"].inputs["vpcConfig"]
+
+
+def test_a_bare_cluster_has_nothing_that_its_api_server_would_be_asked_for(
+    deploy: Deploy, private: Deployment
+) -> None:
+    settings = {"cluster": {**EKS, "bare": True, "gpuPools": [SPOT]}, "models": NIM}
+
+    found = deploy(settings, secrets=KEY)
+
+    kinds = {each.type.partition(":")[0] for each in found.resources}
+    assert kinds == {"aws", "pulumi", "stackyard"}
+    assert found.exports.keys() == found.secret_exports == {"kubeconfig"}
+    assert found["nodes-spot-group"]
+    assert private.of("StorageClass")
 
 
 def test_a_private_cluster_takes_every_image_from_the_accounts_registry(

@@ -23,6 +23,7 @@ EKS: dict[str, Any] = {
 ONPREM: dict[str, Any] = {"kind": "existing", "context": "c", "kubeconfig": __file__}
 REGISTRY = {"host": "r.example.com"}
 NIM = {"kind": "nim"}
+THREE = [f"eu-central-1{each}" for each in "abc"]
 KEY = {"ngcApiKey": "nvapi-ngc"}
 
 
@@ -100,6 +101,20 @@ def test_an_eks_stack_says_account_region_zones_addresses_and_pools(deploy: Depl
             "stackyard:cluster.gpuPools[0].zones: has 'eu-central-1c'; it may have eu-central-1a, "
             "eu-central-1b\nhint: pulumi config set --path "
             "'stackyard:cluster.gpuPools[0].zones[0]' ZONE",
+        ),
+        (
+            {"zones": THREE},
+            "stackyard:cluster.systemPool.min: is 2; the volumes of Qdrant and of the app (EBS) "
+            "are in one zone each, and a node is sure to be there only with one in each of the "
+            "3, or in a pool of fewer zones\n"
+            "hint: pulumi config set --path 'stackyard:cluster.systemPool.min' 3\n"
+            "hint: pulumi config set --path 'stackyard:cluster.systemPool.desired' 3",
+        ),
+        (
+            {"systemPool": {"zones": ["eu-central-1c"]}},
+            "stackyard:cluster.systemPool.zones: has 'eu-central-1c'; it may have eu-central-1a, "
+            "eu-central-1b\nhint: pulumi config set --path "
+            "'stackyard:cluster.systemPool.zones[0]' ZONE",
         ),
         (
             {"gpuPools": [POOL, POOL]},
@@ -204,8 +219,65 @@ def test_a_wrong_gpu_setting_is_explained(
     assert refusal(deploy, {"cluster": EKS, "models": NIM, **changes}, KEY) == [problem]
 
 
+def test_a_role_says_which_of_unequal_pools_is_its_own(deploy: Deploy) -> None:
+    small = {"name": "small", "instanceTypes": ["g6.2xlarge"]}
+    cluster = {**EKS, "gpuPools": [POOL, small]}
+    named = {role: {"pool": "small"} for role in ("embedding", "ranking")}
+
+    problems = refusal(deploy, {"cluster": cluster, "models": NIM}, KEY)
+    one = refusal(deploy, {"cluster": cluster, "models": {**NIM, **named}}, KEY)
+
+    assert len(problems) == 3
+    assert (
+        one
+        == [problems[0]]
+        == [
+            "stackyard:models.llm.pool: is not set; cluster.gpuPools have different instance "
+            "types, and the scheduler counts GPUs, not their memory: it would put a model on any "
+            "of gpu, small\nhint: pulumi config set --path 'stackyard:models.llm.pool' gpu"
+        ]
+    )
+    accepted(deploy, {"cluster": cluster, "models": {**NIM, **named, "llm": {"pool": "gpu"}}}, KEY)
+    alike = {**small, "instanceTypes": POOL["instanceTypes"]}
+    accepted(deploy, {"cluster": {**EKS, "gpuPools": [POOL, alike]}, "models": NIM}, KEY)
+
+
+@pytest.mark.parametrize("pool", [{"min": 3, "desired": 3}, {"zones": THREE[1:]}])
+def test_three_zones_need_three_cpu_nodes_or_cpu_nodes_in_two(
+    deploy: Deploy, pool: dict[str, Any]
+) -> None:
+    accepted(deploy, {"cluster": {**EKS, "zones": THREE, "systemPool": pool}, "models": NIM}, KEY)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {"pool": "large"}}},
+            "stackyard:models.llm.pool: is 'large'; it may be gpu\n"
+            "hint: pulumi config set --path 'stackyard:models.llm.pool' gpu",
+        ),
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {"nodeSelector": {"card": "large"}}}},
+            'stackyard:models.llm.nodeSelector: is {"card": "large"}; it is only for cluster.kind '
+            "'existing'\nhint: pulumi config rm --path 'stackyard:models.llm.nodeSelector'",
+        ),
+        (
+            {"cluster": ONPREM, "registry": REGISTRY, "models": {**NIM, "llm": {"pool": "gpu"}}},
+            "stackyard:models.llm.pool: is 'gpu'; it is only for cluster.kind 'eks'\n"
+            "hint: pulumi config rm --path 'stackyard:models.llm.pool'",
+        ),
+    ],
+    ids=["unknown", "labels-at-aws", "pool-of-another"],
+)
+def test_a_place_that_a_role_cannot_have_is_refused(
+    deploy: Deploy, settings: dict[str, Any], problem: str
+) -> None:
+    assert refusal(deploy, settings, KEY) == [problem]
+
+
 def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None:
-    cluster = {**EKS, "endpoint": "private"}
+    cluster = {k: v for k, v in EKS.items() if k != "endpointCidrs"} | {"endpoint": "private"}
     models = {"llm": {"kind": "hosted"}, "embedding": NIM, "ranking": {**NIM, "preloaded": True}}
 
     problems = refusal(
@@ -213,8 +285,8 @@ def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None
     )
 
     assert [each.splitlines()[0] for each in problems] == [
-        'stackyard:cluster.endpointCidrs: is ["198.51.100.7/32"]; it is only for cluster.endpoint '
-        "'public'",
+        "stackyard:cluster.endpointCidrs: is not set; with cluster.endpoint 'private' it is who "
+        "may reach the API server, in the network or one that you connect (docs/guides/eks.md)",
         "stackyard:registry.mirrored: is false; with cluster.endpoint 'private' nodes reach no "
         "public registry",
         "stackyard:models.llm.kind: is 'hosted' by NVIDIA; with cluster.endpoint 'private' it is "
@@ -224,6 +296,31 @@ def test_a_private_cluster_has_everything_inside_already(deploy: Deploy) -> None
         "stackyard:gpuOperator.chart: is not set; with cluster.endpoint 'private' `up` runs inside "
         "of the network, where NVIDIA's chart repository is not reached",
     ]
+
+
+def test_model_files_in_the_accounts_own_registry_are_refused_with_what_to_do(
+    deploy: Deploy,
+) -> None:
+    artefact = f"models/llm@sha256:{'0' * 64}"
+    models = {**NIM, "llm": {"artefact": artefact}}
+    why = (
+        "a pod would pull its files from the account's registry (ECR), where pods have no login; "
+        "fill the volume yourself, or name a registry.host that has them"
+    )
+
+    open_ = refusal(deploy, {"cluster": EKS, "models": models}, KEY)
+    sealed = refusal(deploy, {"cluster": EKS, "models": NIM, "airgapped": True})
+
+    assert open_ == [
+        f"stackyard:models.llm.artefact: is '{artefact}'; {why}\n"
+        "hint: pulumi config rm --path 'stackyard:models.llm.artefact'"
+    ]
+    for role in ("llm", "embedding", "ranking"):
+        assert (
+            f"stackyard:models.{role}.preloaded: is false; with airgapped 'true' {why}\n"
+            f"hint: pulumi config set --path 'stackyard:models.{role}.preloaded' true"
+        ) in sealed
+    accepted(deploy, {"cluster": EKS, "registry": {"host": "r.example.com"}, "models": models}, KEY)
 
 
 def test_a_download_needs_a_key_and_a_preloaded_cache_none(deploy: Deploy) -> None:

@@ -45,6 +45,16 @@ def test_a_nim_runs_on_gpu_nodes_only_one_at_a_time(plain: Deployment) -> None:
     assert spec["progressDeadlineSeconds"] == (30 + 15) * 60
 
 
+def test_a_role_may_have_nodes_of_its_own_and_its_download_goes_there(deploy: Deploy) -> None:
+    found = with_llm(deploy, nodeSelector={"card": "large"})
+
+    there = {"nvidia.com/gpu.present": "true", "card": "large"}
+    assert found.pods["llm"]["nodeSelector"] == there
+    job = found["llm-download"].inputs["spec"]["template"]["spec"]
+    assert job["nodeSelector"] == there
+    assert found.pods["ranking"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+
+
 def test_a_nim_is_probed_by_its_own_routes_within_its_budget(deploy: Deploy) -> None:
     (container,) = with_llm(deploy, startupMinutes=120).pods["llm"]["containers"]
 

@@ -144,14 +144,31 @@ def test_qdrant_nodes_find_each_other_and_stay_apart(prod: Deployment) -> None:
     assert '--bootstrap "$first" --uri "$me"' in script
     environment = {each["name"]: each["value"] for each in container["env"]}
     assert environment["QDRANT__CLUSTER__ENABLED"] == "true"
-    apart = {
-        each["topologyKey"]: each["whenUnsatisfiable"] for each in pod["topologySpreadConstraints"]
-    }
-    assert apart == {
-        "topology.kubernetes.io/zone": "ScheduleAnyway",
-        "kubernetes.io/hostname": "DoNotSchedule",
-    }
+    (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["topologyKey"] == "kubernetes.io/hostname"
+    assert apart["labelSelector"] == spec["selector"]
+    zones = pod["topologySpreadConstraints"][0]
+    assert zones["topologyKey"] == "topology.kubernetes.io/zone"
+    assert zones["whenUnsatisfiable"] == "ScheduleAnyway"
     assert prod["qdrant-budget"].inputs["spec"]["maxUnavailable"] == 1
+
+
+def test_one_qdrant_node_asks_for_no_machine_of_its_own(local: Deployment) -> None:
+    assert "affinity" not in local.pods["qdrant"]
+
+
+def test_servers_at_aws_share_a_class_that_was_made_after_the_cluster(deploy: Deploy) -> None:
+    cluster = {**EKS, "addedStorageClasses": ["efs"]}
+    models = {**NIM, "llm": {**SCALED, "cacheStorageClass": "efs"}}
+
+    found = deploy({"cluster": cluster, "models": models}, secrets=KEY)
+
+    claim = found["llm-cache"].inputs["spec"]
+    assert (claim["storageClassName"], claim["accessModes"]) == ("efs", ["ReadWriteMany"])
+    assert found["llm-scaling"].inputs["spec"]["maxReplicaCount"] == 4
+    assert [each.inputs["metadata"]["name"] for each in found.of("StorageClass")] == [
+        "stackyard-gp3"
+    ]
 
 
 def test_each_qdrant_node_takes_a_protected_volume_of_its_own(prod: Deployment) -> None:
@@ -296,12 +313,70 @@ def test_scaling_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("pools", "llm", "problem"),
+    [
+        (
+            [{}],
+            {},
+            "stackyard:cluster.gpuPools[0].zones: is not set; it may have one zone only: with "
+            "models.hours nodes come in any of them each morning, and the volume of a model (EBS) "
+            "stays in one\nhint: pulumi config set --path 'stackyard:cluster.gpuPools[0].zones[0]' "
+            "eu-central-1a",
+        ),
+        (
+            [{"zones": EKS["zones"][:1]}, {"zones": EKS["zones"]}],
+            {"pool": "gpu0"},
+            'stackyard:cluster.gpuPools[1].zones: is ["eu-central-1a", "eu-central-1b"]; it may '
+            "have one zone only: with models.hours nodes come in any of them each morning, and the "
+            "volume of a model (EBS) stays in one\nhint: pulumi config rm --path "
+            "'stackyard:cluster.gpuPools[1].zones[1]'",
+        ),
+        (
+            [{"zones": EKS["zones"][:1]}, {"zones": EKS["zones"][1:]}],
+            {},
+            "stackyard:models.llm.pool: is not set; gpu0, gpu1 are in different zones: with "
+            "models.hours nodes come in any of them each morning, and the volume of a model (EBS) "
+            "stays in one\nhint: pulumi config set --path 'stackyard:models.llm.pool' gpu0",
+        ),
+    ],
+    ids=["unset", "two-zones", "two-pools"],
+)
+def test_nodes_that_go_each_evening_come_back_where_the_volumes_are(
+    deploy: Deploy, pools: list[dict[str, Any]], llm: dict[str, Any], problem: str
+) -> None:
+    gpus = EKS["gpuPools"][0]
+    cluster = {
+        **EKS,
+        "gpuPools": [{**gpus, **each, "name": f"gpu{at}"} for at, each in enumerate(pools)],
+    }
+    others = {role: {"pool": f"gpu{len(pools) - 1}"} for role in ("embedding", "ranking")}
+    models = {**NIM, "hours": HOURS, "llm": llm, **others}
+
+    assert refusal(deploy, {"cluster": cluster, "models": models}, KEY) == [problem]
+
+
+@pytest.mark.parametrize(
     ("settings", "first"),
     [
         (
             {"cluster": EKS, "models": {**NIM, "llm": SCALED}},
-            f"{WHERE}.cacheStorageClass: is not set; the cluster's own class is EBS, which has no "
-            "ReadWriteMany",
+            f"{WHERE}.scaling.max: is 4; servers on several nodes read one volume, and the class "
+            "that the program makes is EBS, which has no ReadWriteMany. First `up` without "
+            "scaling, then make a class that has it (EFS; docs/guides/scaling.md), then set "
+            "cluster.addedStorageClasses, models.llm.cacheStorageClass, models.llm.cacheAccess "
+            "ReadWriteMany and this",
+        ),
+        (
+            {"cluster": EKS, "models": {**NIM, "llm": {**SCALED, "cacheStorageClass": "efs"}}},
+            f"{WHERE}.cacheStorageClass: is 'efs'; it may be stackyard-gp3: a new cluster has no "
+            "other, so bring it up without this, make the class in it (docs/guides/scaling.md), "
+            "then name it",
+        ),
+        (
+            {"cluster": EKS, "models": NIM, "backup": {"storageClass": "st1"}},
+            "stackyard:backup.storageClass: is 'st1'; it may be stackyard-gp3: a new cluster has "
+            "no other, so bring it up without this, make the class in it "
+            "(docs/guides/scaling.md), then name it",
         ),
         (
             {"cluster": ONPREM, "registry": REGISTRY, "qdrant": {"nodes": 2}},
@@ -311,6 +386,11 @@ def test_scaling_that_makes_no_sense_is_refused(
             {"cluster": ONPREM, "registry": REGISTRY, "qdrant": {"nodes": 3, "copies": 4}},
             "stackyard:qdrant.copies: is 4; it may be at most qdrant.nodes 3, because each copy is "
             "on a node of its own",
+        ),
+        (
+            {"cluster": EKS, "models": NIM, "qdrant": {"nodes": 3}},
+            "stackyard:cluster.systemPool.min: is 2; each of the 3 of qdrant.nodes has a machine "
+            "of its own, and none of them is a GPU node",
         ),
         (
             {"qdrant": {"nodes": 3}},

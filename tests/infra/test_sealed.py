@@ -374,10 +374,11 @@ def test_a_private_eks_copies_nothing_and_builds_nothing(deploy: Deploy, tmp_pat
     from tests.infra.test_gpu_settings import EKS
 
     cluster = {**EKS, "endpoint": "private"}
-    cluster.pop("endpointCidrs")
-    settings = sealed(tmp_path, cluster=cluster, network={"allowed": ["10.0.0.0/16"]})
+    filled = {role: {**given, "preloaded": True} for role, given in NIM.items()}
+    settings = sealed(tmp_path, cluster=cluster, models={"kind": "nim", **filled})
     settings["registry"] = {"mirrored": True, **write_files(tmp_path)}
+    settings.pop("network")  # nothing of its pods leaves: no range of addresses is asked for
 
     found = deploy(settings)
 
-    assert not found.of("Image") + found.of("ImageCopy")
+    assert not found.of("Image") + found.of("ImageCopy") + found.of("Job")

@@ -66,7 +66,8 @@ def test_all_problems_come_in_one_message(deploy: Deploy) -> None:
             {"cluster": "local"},
             "stackyard:cluster: is 'local'; it must be an object with some of: "
             "kind, port, kubeconfig, context, storageClass, scope, gpu, account, region, zones, "
-            "vpcCidr, nat, endpoint, endpointCidrs, version, admins, systemPool, gpuPools",
+            "vpcCidr, nat, endpoint, endpointCidrs, bare, version, admins, systemPool, gpuPools, "
+            "addedStorageClasses",
         ),
         (
             {"nvidiaapikey": "x"},

@@ -91,6 +91,31 @@ def test_the_eks_stack_lives_its_whole_life_on_doubles_of_aws_and_kubernetes(eks
     assert sorted(gone) == sorted(made)
 
 
+def test_a_private_cluster_comes_in_two_steps_because_nobody_is_in_its_network_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    driver = Driver("eks", tmp_path)
+    driver.set("cluster.endpoint", "private")
+    driver.set("registry.mirrored", "true")
+    driver.set("gpuOperator.chart", "./gpu-operator-v26.7.0.tgz")
+    for role in ("llm", "embedding", "ranking"):
+        driver.set(f"models.{role}.preloaded", "true")
+
+    driver.set("cluster.bare", "true")
+    driver.up()
+    kinds = {line["urn"].split("::")[2].rpartition("$")[2] for line in driver.lines()}
+    assert {kind.partition(":")[0] for kind in kinds} == {"aws"}
+    assert {"aws:ec2/vpc:Vpc", "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"} <= kinds
+    driver.calls()
+
+    driver.set("cluster.bare", "false")
+    driver.up()
+    then = driver.calls()
+    assert {method for method, _ in then} == {"create"}
+    assert {"StorageClass storage", "Deployment llm-deployment"} <= {name for _, name in then}
+
+
 def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> None:
     said = onprem.up(preview=True)
     assert "plan of stack onprem: unknown" in said

@@ -15,7 +15,7 @@ from infra.clusters.eks.control_plane import ControlPlane, ControlPlaneArgs
 from infra.clusters.eks.iam import Roles, RolesArgs
 from infra.clusters.eks.kubeconfig import kubeconfig
 from infra.clusters.eks.network import Network, NetworkArgs
-from infra.clusters.eks.nodes import GPU_LABEL, GPU_TAINT, Pool, PoolArgs, name_of, zones_of
+from infra.clusters.eks.nodes import GPU_LABEL, GPU_TAINT, Pool, PoolArgs, name_of
 from infra.clusters.eks.repositories import Repositories, RepositoriesArgs
 from infra.clusters.kind_config import APP_NODE_PORT
 from infra.images.recipe import RECIPES
@@ -23,11 +23,10 @@ from infra.labels import labels
 from infra.machine import Machine
 from infra.registry import Registry, parse
 from infra.schema import Settings
-from infra.schema.cluster import GpuPool, SystemPool, Toleration
+from infra.schema.cluster import EKS_CLASS, GpuPool, SystemPool, Toleration
 from infra.schema.edge_choices import service_type
 from infra.schema.models import ROLES
 
-STORAGE_CLASS = "stackyard-gp3"
 # a Service's load balancer is reached from the network and what is connected to it, not by all
 INTERNAL = {
     "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
@@ -71,7 +70,7 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
                 cluster=plane.cluster.name,
                 version=cluster.version,
                 role_arn=roles.arn("node"),
-                subnets=[network.private[zone] for zone in zones_of(pool) or cluster.zones],
+                subnets=[network.private[zone] for zone in pool.zones or cluster.zones],
                 settings=pool,
                 operator=settings.gpu_operator,
                 after=joinable,
@@ -97,12 +96,12 @@ def build_eks_cluster(settings: Settings, catalog: Catalog, _machine: Machine) -
         kubeconfig=config,
         opts=pulumi.ResourceOptions(depends_on=[*plane.entries, *groups, *after.made]),
     )
-    storage = _storage_class(stack, kubernetes)
+    storage = None if cluster.bare else _storage_class(stack, kubernetes).metadata.name
     registry, repositories = _registry(settings, catalog, stack, opts)
     expose = service_type(app)
     return Cluster(
         provider=kubernetes,
-        storage_class=storage.metadata.name,
+        storage_class=storage,
         registry=registry,
         expose=expose,
         node_port=(app.node_port or APP_NODE_PORT) if expose == "NodePort" else None,
@@ -122,7 +121,7 @@ def _storage_class(stack: str, provider: k8s.Provider) -> k8s.storage.v1.Storage
     return k8s.storage.v1.StorageClass(
         "storage",
         metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=STORAGE_CLASS,
+            name=EKS_CLASS,
             labels=labels("storage", "storage", stack),
             annotations={"storageclass.kubernetes.io/is-default-class": "true"},
         ),

@@ -61,6 +61,8 @@ class ControlPlane(pulumi.ComponentResource):
                 endpoint_private_access=True,  # nodes reach it without the NAT gateway
                 endpoint_public_access=public,
                 public_access_cidrs=settings.endpoint_cidrs if public else None,
+                # beside EKS's own group, which lets only nodes in
+                security_group_ids=None if public else [self._inside(name, args).id],
             ),
             access_config=aws.eks.ClusterAccessConfigArgs(
                 authentication_mode="API",
@@ -100,3 +102,23 @@ class ControlPlane(pulumi.ComponentResource):
                 )
             )
         self.register_outputs({"name": self.cluster.name})
+
+    def _inside(self, name: str, args: ControlPlaneArgs) -> aws.ec2.SecurityGroup:
+        """Let those who administer a private cluster reach its API server."""
+        return aws.ec2.SecurityGroup(
+            f"{name}-api",
+            vpc_id=args.network.vpc.id,
+            description="HTTPS to the API server from inside and from connected networks",
+            ingress=[
+                aws.ec2.SecurityGroupIngressArgs(
+                    protocol="tcp",
+                    from_port=443,
+                    to_port=443,
+                    cidr_blocks=args.settings.endpoint_cidrs,
+                    description="those of cluster.endpointCidrs",
+                )
+            ],
+            egress=[],
+            tags={"Name": f"{args.name}-api"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )

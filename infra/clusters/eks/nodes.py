@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from infra.clusters.aws_place import TAG
 from infra.clusters.eks import bottlerocket
+from infra.labels import POOL
 from infra.schema import GpuOperatorSettings
 from infra.schema.cluster import GpuPool, SystemPool
 from infra.schema.hours import cron
@@ -15,7 +16,6 @@ from infra.schema.scaling import Hours
 
 GPU_TAINT = "nvidia.com/gpu"  # the key that the GPU operator tolerates by default
 GPU_LABEL = "stackyard/gpu"
-POOL_LABEL = "stackyard/pool"
 MIG_LABEL = "nvidia.com/mig.config"
 SYSTEM_IMAGE = "AL2023_x86_64_STANDARD"
 GPU_IMAGES = {"al2023": "AL2023_x86_64_NVIDIA", "bottlerocket": "BOTTLEROCKET_x86_64_NVIDIA"}
@@ -52,7 +52,7 @@ class Pool(pulumi.ComponentResource):
         pool = args.settings
         gpu = pool if isinstance(pool, GpuPool) else None
         short = name_of(pool)
-        labels = {POOL_LABEL: short, **(_gpu_labels(gpu, args.operator) if gpu else {})}
+        labels = {POOL: short, **(_gpu_labels(gpu, args.operator) if gpu else {})}
         template = self._template(name, args, gpu, short)
         self.group = aws.eks.NodeGroup(
             f"{name}-group",
@@ -184,8 +184,3 @@ def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> st
 def name_of(pool: SystemPool | GpuPool) -> str:
     """Return a pool's name; only GPU pools choose one."""
     return pool.name if isinstance(pool, GpuPool) else "system"
-
-
-def zones_of(pool: SystemPool | GpuPool) -> list[str]:
-    """Return the zones that a pool chooses; none: all of the cluster."""
-    return list(pool.zones) if isinstance(pool, GpuPool) else []

@@ -10,7 +10,7 @@ from stackyard.errors import Trouble
 from stackyard.planner.facts import gpu_named, model_named, node_types
 from stackyard.planner.host import usable_cpus, usable_memory_gib
 from stackyard.planner.memory import DRIVER_BYTES, room_of
-from stackyard.planner.placing import place
+from stackyard.planner.placing import Host, place
 from stackyard.planner.plan import Plan, Supply, make_plan
 from stackyard.planner.show import as_json, first_lines, lines
 from stackyard.planner.wants import read_wants
@@ -234,8 +234,79 @@ def test_a_model_that_another_pool_would_not_carry_may_land_there() -> None:
     assert plan.verdict == "fits"
     assert plan.cautions == (
         "llm does not fit on g5.2xlarge: the scheduler counts GPUs, not bytes, and may give the "
-        "larger GPU to another model first",
+        "larger GPU to another model first; models.<role>.pool of every role holds each to its "
+        "nodes",
     )
+    assert f"  caution: {plan.cautions[0]}" in list(first_lines(plan))
+
+
+def two_pools(llm: str, small: str = "g6.2xlarge") -> dict[str, object]:
+    given = settings("g6e.2xlarge", pool=llm)
+    given["cluster"]["gpuPools"].append(  # type: ignore[index]
+        {"name": "small", "instanceTypes": [small], "max": 2}
+    )
+    given["models"] |= {role: {"pool": "small"} for role in ("embedding", "ranking")}  # type: ignore[operator]
+    return given
+
+
+def test_each_model_is_planned_on_its_own_pool_and_then_nothing_can_go_wrong() -> None:
+    plan = plan_of(two_pools("gpu", "g4dn.2xlarge"))
+
+    assert plan.verdict == "fits"
+    where = {each.want.role: plan.placement.nodes[each.node].kind for each in plan.placement.placed}
+    assert {role: kind.gpu.name for role, kind in where.items()} == {
+        "llm": "L40S",
+        "embedding": "T4",
+        "ranking": "T4",
+    }
+    assert plan.cautions == ()
+
+
+def test_a_pool_without_room_for_a_model_is_told_though_another_has_it() -> None:
+    plan = plan_of(two_pools("small"))
+
+    assert plan.verdict == "does not fit"
+    assert why(plan) == {"ranking": "all GPUs of g6.2xlarge are taken"}
+    assert why(plan_of(two_pools("elsewhere")))["llm"] == (
+        "there is no GPU node of stackyard/pool=elsewhere"
+    )
+
+
+def test_a_pool_of_several_zones_may_bring_its_node_back_without_the_volume() -> None:
+    given = settings("g5.2xlarge", nodes=3, cacheAccess="ReadWriteMany")
+    given["cluster"]["zones"] = ["eu-x-1a", "eu-x-1b"]  # type: ignore[index]
+
+    wide = plan_of(given).cautions
+    given["cluster"]["gpuPools"][0]["zones"] = ["eu-x-1b"]  # type: ignore[index]
+
+    assert wide == (
+        "a lost node of pool gpu comes back in any of eu-x-1a, eu-x-1b, and a volume (embedding, "
+        "ranking) stays in one: with one zone in its `zones` it finds it again",
+    )
+    assert plan_of(given).cautions == ()
+
+
+def test_pools_keep_apart_what_would_not_share_a_gpu() -> None:
+    given = two_pools("gpu", "g5.4xlarge")
+    given["gpuOperator"] = {"sharing": "timeSlicing", "slices": 2}
+    freed = {**given, "models": {"kind": "nim", "llm": {"maxModelLength": 8192}}}
+
+    assert "counts slots" not in "\n".join(plan_of(given).cautions)
+    assert "models.<role>.pool of every role keeps them apart" in "\n".join(plan_of(freed).cautions)
+
+
+def test_nodes_of_a_cluster_are_chosen_by_the_labels_that_they_have() -> None:
+    given = settings(nodeSelector={"card": "large"}) | {"cluster": {"kind": "existing"}}
+    large, small = node_types()["g6e.2xlarge"], node_types()["g6.2xlarge"]
+    supply = [
+        Supply(small, 3, 200.0, labels={"card": "small"}),
+        Supply(large, 1, 200.0, labels={"card": "large"}),
+    ]
+
+    plan = plan_of(given, nodes=supply)
+
+    where = {each.want.role: plan.placement.nodes[each.node].kind for each in plan.placement.placed}
+    assert where == {"llm": large, "embedding": small, "ranking": small}
 
 
 def test_a_model_that_nobody_knows_leaves_the_verdict_open() -> None:
@@ -367,7 +438,7 @@ def test_no_placement_passes_a_gpu_a_core_or_the_memory(
     sharing = {"sharing": "timeSlicing", "slices": slices}
     wants = read_wants(settings(sharing=sharing, maxModelLength=context))
 
-    placement = place(wants, [(node_types()[name], 200.0) for name in kinds])
+    placement = place(wants, [Host(node_types()[name], 200.0) for name in kinds])
 
     assert len(placement.placed) + len(placement.unplaced) == 3
     for node in placement.nodes:
