@@ -11,19 +11,13 @@ from infra.components import backups, bulk_load, model_server, qdrant, rag_input
 from infra.components.admission import AdmissionPolicies
 from infra.components.backups import Backups, BackupsArgs, bucket_args
 from infra.components.certificate import Certificate, CertificateArgs
+from infra.components.edges import edges
 from infra.components.front_door import FrontDoor, FrontDoorArgs, callers
 from infra.components.generated_secret import GeneratedSecret
 from infra.components.gpu_operator_values import target_of
 from infra.components.model_import import import_name
 from infra.components.namespaces import LEVEL
-from infra.components.network_policies import (
-    ANYWHERE,
-    Edge,
-    NetworkPolicies,
-    Workload,
-    edges,
-    registry_peer,
-)
+from infra.components.network_policies import Edge, NetworkPolicies, Workload
 from infra.components.nim_download import download_name
 from infra.components.nim_service import download_labels, server_labels
 from infra.components.qdrant import Qdrant, QdrantArgs
@@ -31,6 +25,7 @@ from infra.components.rag_app import RagApp
 from infra.components.rag_inputs import RagAppArgs, keys_in
 from infra.components.scaling import scalings
 from infra.components.scope import Scope
+from infra.components.way_out import WayOut, way_out
 from infra.exports import inventory, known_url, service_url
 from infra.ground import Given, Ground
 from infra.lock import Lock
@@ -39,7 +34,6 @@ from infra.models import build_models
 from infra.models.endpoint import ModelEndpoint
 from infra.nim_ground import NimGround
 from infra.planned import Planner, heed
-from infra.reach import allow_list
 from infra.registry import Registry
 from infra.schema import Settings
 from infra.schema.edge_choices import app_scheme, behind_proxy, certificate_hosts, public_hosts
@@ -173,8 +167,7 @@ class Stack:
             for role in models
             if self.servers is not None
         }
-        sealed = self.settings.airgapped
-        reach = allow_list(self.settings).ranges if sealed else ANYWHERE
+        out = way_out(self.settings)
         served = Workload(name="rag", scope=scope, port=rag_inputs.PORT)
         table = edges(
             app=served,
@@ -202,11 +195,11 @@ class Stack:
                 for role in self.nims.artefacts()
                 if self.servers is not None
             ],
-            registry=registry_peer(self.cluster.registry.host, reach),
-            reach=reach,
+            registry=self.cluster.registry.host,
+            out=out,
             callers=self._front_door(scope, served, certificate),
         )
-        table += self._backups(scope, served, api_keys, own, reach)
+        table += self._backups(scope, served, api_keys, own, out)
         scopes = [scope, self.servers] if self.servers else [scope]
         if self.settings.qdrant.nodes > 1:
             node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
@@ -268,7 +261,7 @@ class Stack:
         app: Workload,
         api_keys: pulumi.Output[str],
         certificate: pulumi.Output[str] | None,
-        reach: tuple[str, ...],
+        out: WayOut,
     ) -> list[Edge]:
         """Make the backups by the clock or by what changes; return the ways that they need."""
         settings = self.settings.backup
@@ -284,7 +277,7 @@ class Stack:
             bucket=bucket,
         )
         Backups("backup", args, self.opts)
-        return backups.ways(app, bucket, reach)
+        return backups.ways(app, bucket, out)
 
     def _autoscale(
         self, servers: dict[str, Workload], models: dict[str, ModelEndpoint]

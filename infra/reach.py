@@ -73,6 +73,33 @@ def no_proxy(settings: Settings, more: Iterable[str] = ()) -> str:
     return ",".join(dict.fromkeys(listed))
 
 
+def proxies(settings: Settings) -> dict[str, str]:
+    """Return the stack's proxy of each scheme that has one."""
+    proxy = settings.network.proxy
+    given = {"http": proxy.http, "https": proxy.https}
+    return {scheme: address for scheme, address in given.items() if address is not None}
+
+
+def goes_around(host: str, listed: str) -> bool:
+    """Tell whether NO_PROXY takes a host out of the proxy, as Python's urllib reads it."""
+    name = host.lower()
+    for entry in listed.lower().split(","):
+        domain = entry.strip().lstrip(".")
+        if entry == "*" or (domain and (name == domain or name.endswith(f".{domain}"))):
+            return True
+    return False
+
+
+def in_a_range(host: str, listed: str) -> bool:
+    """Tell whether a host is an address in a range of NO_PROXY, which only some clients read."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    networks = (_network(entry.strip()) for entry in listed.split(","))
+    return any(network is not None and address in network for network in networks)
+
+
 def _matches(entry: str, name: str, port: int | None) -> bool:
     network = _network(entry)
     if network is not None:

@@ -9,11 +9,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components import rag_inputs
-from infra.components.network_policies import Edge, Outside, Workload, outward
+from infra.components.network_policies import Edge, Outside, Workload
 from infra.components.outward import Outward
 from infra.components.pod import Resources, claim_volume, mount, pod_spec, restricted, secret_volume
 from infra.components.scope import SKIP_AWAIT, Scope
 from infra.components.volume import data_volume
+from infra.components.way_out import WayOut
 from infra.labels import labels, selector
 from infra.schema import BackupSettings, S3Settings, Settings
 from infra.schema.backup_choices import bucket_endpoint, bucket_region
@@ -199,12 +200,12 @@ def bucket_args(settings: Settings, key: pulumi.Output[str] | None) -> BucketArg
     return BucketArgs(settings=s3, endpoint=endpoint, region=bucket_region(settings), key=key)
 
 
-def ways(app: Workload, bucket: BucketArgs | None, reach: tuple[str, ...]) -> list[Edge]:
+def ways(app: Workload, bucket: BucketArgs | None, out: WayOut) -> list[Edge]:
     """Return whom what fetches backups talks to."""
     source = Workload(name=NAME, scope=app.scope, port=app.port)
     table = [Edge(source=source, target=app, port=app.port)]
     if bucket is not None:
-        table.append(outward(source, "backup-bucket", bucket.endpoint, reach))
+        table += out.to(source, "backup-bucket", bucket.endpoint)
         if bucket.key is None:
             table.append(Edge(source=source, target=POD_IDENTITY, port=POD_IDENTITY.port))
     return table

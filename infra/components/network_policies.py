@@ -1,23 +1,18 @@
-"""Who may talk to whom: nobody, but for the edges of one table."""
+"""Who may talk to whom: nobody, but for the edges of a table."""
 
-import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.scope import Scope
 from infra.labels import labels, selector
-from infra.models.endpoint import ModelEndpoint
 
 ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host names
 # where a cloud gives a node's credentials to whoever asks
 METADATA = {"0.0.0.0/0": ["169.254.169.254/32"], "::/0": ["fd00:ec2::254/128"]}
 DNS_PORT = 53
-HTTPS_PORT = 443
-READING = ("embedding", "next_embedding", "ocr")  # what documents go through
 net, meta = k8s.networking.v1, k8s.meta.v1
 
 
@@ -78,83 +73,6 @@ class Edge:
         return f"{self.source.name}-to-{self.target.name}"
 
 
-def edges(
-    *,
-    app: Workload,
-    qdrant: Workload,
-    models: Iterable[ModelEndpoint],
-    servers: Mapping[str, Workload],
-    provider: str | None = None,
-    bulk: Workload | None = None,
-    downloads: Iterable[Workload] = (),
-    imports: Iterable[Workload] = (),
-    registry: Outside | None = None,
-    reach: Sequence[str] = ANYWHERE,
-    callers: Sequence[Edge] = (),
-) -> list[Edge]:
-    """Return the table: callers to the app, the app to Qdrant and each model, downloads out.
-
-    `reach` is where a host name may lead to: a sealed stack has ranges of addresses for it.
-    `callers` are those that may call the app; without any it is everybody. `bulk` are the helpers
-    of a load, which write vectors and nothing else.
-    """
-    endpoints = list(models)
-    table = [
-        *(callers or [Edge(source=Outside(name="callers"), target=app, port=app.port)]),
-        Edge(source=app, target=qdrant, port=qdrant.port),
-    ]
-    table += [_to_model(app, each, servers, tuple(reach)) for each in endpoints]
-    if bulk is not None:
-        table.append(Edge(source=bulk, target=qdrant, port=qdrant.port))
-        reading = (each for each in endpoints if each.role in READING)
-        table += [_to_model(bulk, each, servers, tuple(reach)) for each in reading]
-    if provider is not None:
-        table.append(outward(app, "identity-provider", provider, tuple(reach)))
-    for download in downloads:
-        table.append(Edge(source=download, target=Outside(name="ngc"), port=HTTPS_PORT))
-    if registry is not None:
-        table += [Edge(source=each, target=registry, port=registry.port) for each in imports]
-    return table
-
-
-def _to_model(
-    source: Workload,
-    endpoint: ModelEndpoint,
-    servers: Mapping[str, Workload],
-    reach: tuple[str, ...],
-) -> Edge:
-    if endpoint.hosted:
-        return outward(source, f"hosted-{endpoint.role.replace('_', '-')}", endpoint.url, reach)
-    server = servers[endpoint.role]
-    return Edge(source=source, target=server, port=server.port)
-
-
-def registry_peer(host: str, reach: Sequence[str]) -> Outside:
-    """Return the private registry as the end of an edge."""
-    name, _, port = host.partition(":")
-    try:
-        blocks: tuple[str, ...] = (str(ipaddress.ip_network(name)),)
-    except ValueError:
-        blocks = tuple(reach)
-    return Outside(name="registry", blocks=blocks, port=int(port or HTTPS_PORT))
-
-
-def outward(app: Workload, name: str, address_of: str, reach: tuple[str, ...] = ANYWHERE) -> Edge:
-    """Return the app's way to what is not ours, as narrow as its address allows."""
-    url = urlsplit(address_of)
-    host = url.hostname or ""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    parts = host.removesuffix(".cluster.local").split(".")
-    if len(parts) == 3 and parts[2] == "svc":
-        return Edge(source=app, target=Outside(name=name, namespace=parts[1]), port=None)
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return Edge(source=app, target=Outside(name=name, blocks=reach), port=port)
-    block = str(ipaddress.ip_network(address))
-    return Edge(source=app, target=Outside(name=name, blocks=(block,)), port=port)
-
-
 class NetworkPolicies(pulumi.ComponentResource):
     """Default-deny both ways in every namespace, DNS, and a policy for each end of each edge."""
 
@@ -191,7 +109,8 @@ class NetworkPolicies(pulumi.ComponentResource):
                     ],
                 ),
             )
-        for edge in table:
+        # one that several calls take is one: all models outside are behind one proxy
+        for edge in {each.name: each for each in table}.values():
             if isinstance(edge.source, Workload):
                 self._policy(
                     *(f"{name}-{edge.name}-egress", f"{edge.name}-egress", edge.source.scope),

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.labels import labels
-from infra.reach import no_proxy
+from infra.reach import no_proxy, proxies
 from infra.schema import Settings
 
 FOLDER, FILE = "/etc/stackyard/ca", "ca.crt"
@@ -66,9 +66,7 @@ def ca_map(
 
 def proxy_environment(settings: Settings) -> dict[str, str]:
     """Return the variables of the stack's proxy, in both spellings; none without a proxy."""
-    proxy = settings.network.proxy
-    given = {"http_proxy": proxy.http, "https_proxy": proxy.https}
-    found = {name: value for name, value in given.items() if value is not None}
+    found = {f"{scheme}_proxy": address for scheme, address in proxies(settings).items()}
     if not found:
         return {}
     found["no_proxy"] = no_proxy(settings)

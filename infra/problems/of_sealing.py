@@ -155,6 +155,8 @@ def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
         "access.oidc": settings.access.asked_provider,
         "models.ocr": ocr and ocr.url,
         "backup.s3": settings.backup.s3 and settings.backup.s3.endpoint,
+        "network.proxy.http": settings.network.proxy.http,
+        "network.proxy.https": settings.network.proxy.https,
     }
     for where, url in called.items():
         for _, host, _ in addresses(url or ""):

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from infra.components.network_policies import Outside, Workload, outward
+from infra.components.network_policies import Outside, Workload
 from infra.components.scope import Scope
+from infra.components.way_out import outward
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
 
