@@ -9,6 +9,8 @@ WORDS = {
     62: "is for another name",
     64: "is for another address",
 }
+# what RFC 5280 asks for and Pythons before 3.13 did not, such as the id of the authority's key
+FORM = range(79, 95)
 UNTRUSTED = "is signed by no authority that is trusted here"
 
 
@@ -22,8 +24,14 @@ def refusal(error: BaseException) -> str | None:
             continue
         seen.append(current)
         if isinstance(current, ssl.SSLCertVerificationError):
-            return WORDS.get(current.verify_code, UNTRUSTED)
+            return _said(current)
         # Qdrant's client keeps the transport's error in `source`, urllib3 in `reason`.
         kept = (getattr(current, name, None) for name in ("source", "reason"))
         waiting += [current.__cause__, current.__context__, *kept, *current.args]
     return None
+
+
+def _said(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in FORM:
+        return f"is not as Python asks for from 3.13 on: {error.verify_message}"
+    return WORDS.get(error.verify_code, UNTRUSTED)

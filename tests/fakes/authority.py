@@ -28,6 +28,20 @@ class Pair:
         return made
 
 
+# Pythons from 3.13 on trust no authority that does not say so.
+SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True)
 class Authority:
     """Signs for whoever asks; `file` is what clients are to trust."""
@@ -41,6 +55,7 @@ class Authority:
         self.folder.mkdir(parents=True, exist_ok=True)
         own = _begun(self._name, self.key.public_key(), 30).issuer_name(self._name)
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        own = own.add_extension(SIGNS, critical=True)
         made = own.sign(self.key, hashes.SHA256())
         self.file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
@@ -52,12 +67,16 @@ class Authority:
     def _name(self) -> x509.Name:
         return _named(f"authority in {self.folder.name}")
 
-    def pair(self, name: str, *hosts: str, days: int = 2) -> Pair:
+    def pair(self, name: str, *hosts: str, days: int = 2, names_its_signer: bool = True) -> Pair:
         """Return a new pair for the hosts, of this machine by default; -1 day has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = _begun(_named(name), key.public_key(), days).issuer_name(self._name)
         alternatives = x509.SubjectAlternativeName([_host(each) for each in hosts or HERE])
-        signed = made.add_extension(alternatives, critical=False).sign(self.key, hashes.SHA256())
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        made = made.add_extension(alternatives, critical=False)
+        if names_its_signer:
+            made = made.add_extension(signer, critical=False)
+        signed = made.sign(self.key, hashes.SHA256())
         pair = Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         pair.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         pair.key.write_bytes(
@@ -81,6 +100,7 @@ def _begun(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=10))
         .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 

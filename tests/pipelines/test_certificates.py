@@ -1,6 +1,7 @@
 """A certificate that does not hold, as each client of the two engines meets it over a socket."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def test_one_that_does_not_hold_is_refused_with_its_reason(
 
 def test_what_failed_otherwise_is_no_certificates_fault() -> None:
     assert refusal(ConnectionRefusedError("nobody there")) is None
+
+
+def test_one_of_a_form_that_newer_pythons_refuse_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    trusted = ssl.create_default_context(cafile=str(authority.file))
+    trusted.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
+    pair = authority.pair("service", names_its_signer=False)
+
+    with FakeNim(tls=pair.context()) as nim, pytest.raises(httpx.ConnectError) as refused:
+        httpx.get(f"{nim.url}/models", verify=trusted)
+
+    said = "is not as Python asks for from 3.13 on: Missing Authority Key Identifier"
+    assert refusal(refused.value) == said
