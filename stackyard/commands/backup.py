@@ -95,7 +95,7 @@ def restore(
 def _open_keys(service: Service) -> dict[str, str]:
     """Return whose each key is that was not revoked, by its id."""
     listed = service.keys()
-    return {each["id"]: each["subject"] for each in listed if each["revoked"] is None}
+    return {str(each["id"]): str(each["subject"]) for each in listed if each["revoked"] is None}
 
 
 @contextmanager
