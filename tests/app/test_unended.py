@@ -1,7 +1,7 @@
 """A file during whose reading the process ended: tried again alone, then refused."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,21 @@ TEXT = b"The pump is green."
 class Index:
     """Takes what it is given."""
 
-    def index(self, _collection: str, _id: str, _name: str, pages: list[Page], *_a: object,
-              **_k: object) -> int:  # fmt: skip
+    def index(
+        self,
+        collection: str,
+        document_id: str,
+        name: str,
+        pages: list[Page],
+        on_progress: Callable[[int, int], None] | None = None,
+        readers: Sequence[str] | None = None,
+    ) -> int:
         return len(pages)
 
-    def set_readers(self, *_given: object) -> None:
+    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
         return
 
-    def remove(self, *_given: object) -> int:
+    def remove(self, collection: str, document_id: str) -> int:
         return 0
 
 

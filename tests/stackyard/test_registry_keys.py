@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from stackyard.bundle.access import Access
-from stackyard.bundle.registry import Blob, Registry
+from stackyard.bundle.layout import Blob
+from stackyard.bundle.registry import Registry
 
 KEY = f"Basic {base64.b64encode(b'user:word').decode()}"
 DATA = b"a blob"
