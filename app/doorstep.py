@@ -50,20 +50,21 @@ class Doorstep(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._set_timer()
 
     def data_received(self, data: bytes) -> None:
         self._arrived = False
         self._size = len(data)
         super().data_received(data)
-        if not self._arrived or self._refusing is not None:
+        if not self._arrived:
             self._wait()
+        elif self._refusing is not None:  # its length is known, and no guard has a time for it
+            self._set_timer()
 
     def on_headers_complete(self) -> None:
         self._arrived = True
         if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._stop_timer()
         if len(self.headers) > MOST_HEADERS or self._unfinished + self._size > LONGEST_HEAD:
             self._measure()
         self._unfinished = 0
@@ -83,14 +84,16 @@ class Doorstep(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         if self._caller is not None:
             self._caller.lost()
 
     def on_body(self, body: bytes) -> None:
         self._arrived = True
         if self._refusing is None:
+            if self._unfinished:  # the length of a chunk came alone
+                self._unfinished = 0
+                self._stop_timer()
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -129,8 +132,17 @@ class Doorstep(HttpToolsProtocol):
             if not self.transport.is_closing():
                 self._refused(_head_too_large())
                 self.send_400_response("")
-        elif self._timer is None:
+        else:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self) -> None:
         self._timer = None
@@ -210,5 +222,5 @@ def _refusal(problem: Problem, *, last: bool) -> bytes:
         **({"connection": "close"} if last else {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    status = HTTPStatus(problem.status_code)
-    return f"HTTP/1.1 {status} {status.phrase}\r\n{lines}\r\n".encode() + body
+    phrase = HTTPStatus(problem.status_code).phrase
+    return f"HTTP/1.1 {problem.status_code} {phrase}\r\n{lines}\r\n".encode() + body

@@ -37,6 +37,7 @@ class Exchange:
         self.visit: Visit | None = None
         self.unread: Callable[[], bool] = lambda: False
         self.last: Callable[[], bool] = lambda: False  # of its connection
+        self.note: Callable[[], None] | None = None  # what is to be written before it ends
         self.status = 0
         self.started = False
         self.complete = False
@@ -60,9 +61,17 @@ class Exchange:
         elif message["type"] == "http.response.body":
             self.sent += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)
+            if self.complete:
+                self.write_note()
             if self.held:
                 message = {**message, "more_body": True}
         await self._send(message)
+
+    def write_note(self) -> None:
+        """Write what is to be written, if it was not yet; it refers to this, so it goes then."""
+        note, self.note = self.note, None
+        if note is not None:
+            note()
 
     async def release(self) -> None:
         """End a response that was held open."""

@@ -6,8 +6,9 @@ Pure ASGI, so streams pass through unbuffered.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -121,10 +122,13 @@ class Guard:
         exchange.last = lambda: self.leaving
         route = self._find(scope["path"])
         kind: Kind = route.kinds.get(exchange.method, "read") if route else "read"
+        template = route.template if route else "unknown"
         limit = self.limits.bytes(kind)
         body = Body(receive, declared=exchange.declared, limit=limit, caller=caller)
         exchange.unread = lambda: not body.complete
         problem: Problem | None = None
+        if self._audit is not None and route is not None and kind != "open":
+            exchange.note = partial(self._audited, self._audit, scope, exchange, template)
         try:
             await self._admit(scope, route, kind, exchange)
             await self._run(scope, exchange, body, kind)
@@ -142,19 +146,9 @@ class Guard:
             await exchange.release()
         finally:
             body.close()
-            template = route.template if route else "unknown"
             seconds = time.perf_counter() - began
             self.metrics.request(exchange.method, template, exchange.status, seconds)
-            if self._audit is not None and route is not None and kind != "open":
-                client = scope.get("client")
-                self._audit.record(
-                    exchange.visit,
-                    method=exchange.method,
-                    route=template,
-                    status=exchange.status,
-                    request=exchange.request_id,
-                    address=client[0] if client else "",
-                )
+            exchange.write_note()
             if kind != "open":
                 line = {
                     "method": exchange.method,
@@ -167,6 +161,17 @@ class Guard:
                     "request": exchange.request_id,
                 }
                 access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
+
+    def _audited(self, audit: Audit, scope: Scope, exchange: Exchange, template: str) -> None:
+        client = scope.get("client")
+        audit.record(
+            exchange.visit,
+            method=exchange.method,
+            route=template,
+            status=exchange.status,
+            request=exchange.request_id,
+            address=client[0] if client else "",
+        )
 
     def _find(self, path: str) -> Route | None:
         route = find(path)
@@ -206,9 +211,7 @@ class Guard:
             raise problems.body_too_large(limit)
 
     async def _run(self, scope: Scope, exchange: Exchange, body: Body, kind: Kind) -> None:
-        async def app() -> None:
-            await self._app(scope, body.receive, exchange.send)
-
+        app = partial(self._app, scope, body.receive, exchange.send)
         if kind == "open":
             await app()
             return
@@ -216,39 +219,27 @@ class Guard:
         # An admin is let in for what must be done while others fill the house.
         whose = None if identity is None or identity.is_admin else identity.subject
         group = GROUPS.get(kind, "asking")
+        seconds = self.limits.seconds(kind)
         if group == "asking" and not body.arrived:
             if self.full:
                 raise problems.busy(self.limits.concurrency)
-            seconds = min(BODY_SECONDS, self.limits.seconds(kind))
-            sending = self._in_time(body.arrive, seconds, exchange, body, kind)
-            await self._at_a_place("sending", whose, sending)
-        answering = self._in_time(app, self.limits.seconds(kind), exchange, body, kind)
-        await self._at_a_place(group, whose, answering)
+            sooner = min(BODY_SECONDS, seconds)
+            await self._at_a_place("sending", whose, body.arrive, sooner, exchange, body, kind)
+        await self._at_a_place(group, whose, app, seconds, exchange, body, kind)
 
     async def _at_a_place(
-        self, group: Group, whose: str | None, step: Coroutine[None, None, None]
-    ) -> None:
-        places = self._places[group]
-        try:
-            places.take(whose)
-        except Problem:
-            step.close()
-            raise
-        self.metrics.in_flight += 1
-        try:
-            await step
-        finally:
-            self.metrics.in_flight -= 1
-            places.leave(whose)
-
-    async def _in_time(
         self,
+        group: Group,
+        whose: str | None,
         step: Callable[[], Awaitable[None]],
         seconds: float,
         exchange: Exchange,
         body: Body,
         kind: Kind,
     ) -> None:
+        places = self._places[group]
+        places.take(whose)
+        self.metrics.in_flight += 1
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds) as deadline:
@@ -272,6 +263,9 @@ class Guard:
                 raise problems.body_too_large(self.limits.bytes(kind)) from None
             if not body.gone:
                 raise self._too_late(body) from None
+        finally:
+            self.metrics.in_flight -= 1
+            places.leave(whose)
 
     def _too_late(self, body: Body) -> Problem:
         if not body.complete:

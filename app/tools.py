@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.access.identity import caller
 from app.answering import Answering, Asked
+from app.documents.journal_reads import MOST_SKIPPED
 from app.documents.library import Library
 from app.documents.names import check_collection
 from app.failures import to_problem
@@ -38,7 +39,7 @@ class ListArguments(BaseModel):
 
     collection: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    offset: Annotated[int, Field(ge=0)] = 0
+    offset: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] = 0
 
 
 class UnknownTool(Exception):

@@ -49,6 +49,20 @@ def address(text: object) -> httpx.URL:
     return found
 
 
+def named(found: dict[str, Any], name: str, issuer: str) -> str | None:
+    """Return an address that a discovery document names; raise ValueError for one that is none.
+
+    It is behind TLS where the issuer is: else whoever stands between may give the answer.
+    """
+    if found.get(name) is None:
+        return None
+    there = address(found[name])
+    if there.scheme not in (("https",) if issuer.startswith("https://") else ("http", "https")):
+        msg = f"{name} is not behind TLS"
+        raise ValueError(msg)
+    return str(there)
+
+
 async def discovered(client: httpx.AsyncClient, issuer: str) -> dict[str, Any]:
     """Return the discovery document; raise httpx.HTTPError, or ValueError for another issuer's."""
     where = f"{issuer.rstrip('/')}/.well-known/openid-configuration"

@@ -78,7 +78,7 @@ class Door:
         presented = _presented(headers)
         if not presented:
             return self._by_session(headers, method)
-        identity = self._by_key(presented) or await self._by_token(presented, address)
+        identity = self._by_key(presented) or await self._by_token(presented)
         if identity is None:
             self.guessed(address)
             msg = "This key is not known here"
@@ -113,14 +113,14 @@ class Door:
                 return known.identity
         return self._ring.find(presented) if self._ring is not None else None
 
-    async def _by_token(self, presented: bytes, address: str) -> Identity | None:
+    async def _by_token(self, presented: bytes) -> Identity | None:
         if self._verifier is None or presented.count(b".") != 2:
             return None
         now = time.time()
         identity = self._verifier.remembered(presented, now)
         if identity is None:
-            # Signatures cost something to check, so who guesses is not listened to any more.
-            self.listen(address)
+            # Whoever guesses behind the same address: a signature takes some tens of microseconds
+            # to check, less than the request that brings it, and a right one must be heard.
             try:
                 identity = await self._verifier.verify(presented, now)
             except BadToken as bad:

@@ -15,7 +15,7 @@ import orjson
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
-from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, asked, discovered
+from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, asked, discovered, named
 
 log = logging.getLogger("app.access")
 # a document that is none of keys ends in any of these
@@ -79,7 +79,8 @@ class KeySet:
     async def _of_provider(self) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
             found = await discovered(client, self._issuer)
-            status, said = await asked(client, "GET", found["jwks_uri"])
+            where = named(found, "jwks_uri", self._issuer)
+            status, said = await asked(client, "GET", where)
         read: dict[str, Any] = said
         if status != 200:
             msg = f"the keys' address answers {status}"

@@ -86,6 +86,11 @@ class Login:
         sealed = self._seal.encrypt(orjson.dumps(attempt)).decode().rstrip("=")
         return str(httpx.URL(endpoints.authorization).copy_merge_params(asked)), sealed
 
+    def began(self, returned: Returned, sealed: str | None) -> bool:
+        """Tell whether what comes back is of an attempt that began in this browser."""
+        attempt = _opened(self._seal, sealed)
+        return attempt is not None and _same(attempt["state"], returned.state)
+
     async def finish(self, returned: Returned, sealed: str | None) -> SignedIn:
         """Exchange what a browser brings back for who it is.
 

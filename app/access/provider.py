@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, address, asked, discovered
+from app.access.discovery import AGAIN_SECONDS, FRESH_SECONDS, TIMEOUT, asked, discovered, named
 from app.access.door import BadToken
 from app.access.oidc import unavailable
 from app.problems import Problem
@@ -148,8 +148,8 @@ class Provider:
 
 def _endpoints(found: dict[str, Any], issuer: str) -> Endpoints:
     """Read a discovery document; raise ValueError for one that cannot be used."""
-    authorization = _address(found, "authorization_endpoint", issuer)
-    token = _address(found, "token_endpoint", issuer)
+    authorization = named(found, "authorization_endpoint", issuer)
+    token = named(found, "token_endpoint", issuer)
     if authorization is None or token is None:
         msg = "the discovery document names no endpoint for the code flow"
         raise ValueError(msg)
@@ -159,22 +159,11 @@ def _endpoints(found: dict[str, Any], issuer: str) -> Endpoints:
     return Endpoints(
         authorization=authorization,
         token=token,
-        userinfo=_address(found, "userinfo_endpoint", issuer),
-        end_session=_address(found, "end_session_endpoint", issuer),
+        userinfo=named(found, "userinfo_endpoint", issuer),
+        end_session=named(found, "end_session_endpoint", issuer),
         takes_basic="client_secret_basic" in ways or "client_secret_post" not in ways,
         names_itself=found.get("authorization_response_iss_parameter_supported") is True,
     )
-
-
-def _address(found: dict[str, Any], name: str, issuer: str) -> str | None:
-    """Return an address that is named, behind TLS where the issuer is."""
-    if found.get(name) is None:
-        return None
-    named = address(found[name])
-    if named.scheme not in (("https",) if issuer.startswith("https://") else ("http", "https")):
-        msg = f"{name} is not behind TLS"
-        raise ValueError(msg)
-    return str(named)
 
 
 def _unusable() -> Problem:

@@ -10,6 +10,8 @@ from app.documents.reading import EVERYTHING, Selection, readable
 from app.documents.records import Document, Job
 from app.documents.schema import DOCUMENT, JOB
 
+MOST_SKIPPED = 2**63 - 1  # SQLite's largest integer
+
 
 class JournalReads:
     """One connection, one lock, for the questions here and the changes of the journal itself."""

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.access.identity import Identity, caller, visit
+from app.documents.journal_reads import MOST_SKIPPED
 from app.documents.library import Library
 from app.documents.names import check_collection
 from app.documents.reading import Selection
@@ -163,7 +164,7 @@ def documents_router(library: Library) -> APIRouter:
     async def documents(
         collection: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=MOST_SKIPPED)] = 0,
     ) -> dict[str, object]:
         if collection is not None:
             check_collection(collection)

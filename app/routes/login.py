@@ -39,10 +39,12 @@ def login_router(login: Login, browser: Browser, door: Door) -> APIRouter:
     ) -> Response:
         headers = dict(request.scope["headers"])
         address = request.client.host if request.client else ""
-        door.listen(address)
         returned = Returned(state=state, code=code, issuer=iss, error=error)
+        sealed = browser.cookie(headers, browser.login_cookie)
+        if not login.began(returned, sealed):
+            door.listen(address)
         try:
-            found = await login.finish(returned, browser.cookie(headers, browser.login_cookie))
+            found = await login.finish(returned, sealed)
         except (BadReturn, BadToken):
             door.guessed(address)
             raise Problem(

@@ -142,13 +142,13 @@ class Registry:
         headers = {**ranged, **self._authorization(path)}
         for _ in range(4):  # the challenge, and where a registry keeps its blobs elsewhere
             with self._client.stream("GET", url, headers=headers) as answer:
-                if answer.status_code == 401 and url.startswith(self._base):
+                if answer.status_code == 401 and self._is_ours(url):
                     self._answer_challenge(answer, path)
                     headers = {**ranged, **self._authorization(path)}
                     continue
                 if answer.is_redirect:
                     url = str(httpx.URL(url).join(answer.headers["Location"]))
-                    headers = ranged if not url.startswith(self._base) else headers
+                    headers = headers if self._is_ours(url) else ranged
                     continue
                 if answer.status_code >= 500:
                     message = f"answered {answer.status_code}"
@@ -195,6 +195,11 @@ class Registry:
                     return answer
             time.sleep(0.1 * 2**attempt)
         raise AssertionError  # the loop returns or raises
+
+    def _is_ours(self, url: str) -> bool:
+        """Tell whether an address is the registry's own, and may be shown its key."""
+        there, here = httpx.URL(url), httpx.URL(self._base)
+        return (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
 
     def _authorization(self, path: str) -> dict[str, str]:
         with self._lock:

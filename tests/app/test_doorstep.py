@@ -232,6 +232,41 @@ def test_trailers_without_an_end_are_cut() -> None:
     in_a_full_house(visit)
 
 
+def test_chunks_whose_lengths_come_alone_are_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit(house: House, inside: Caller) -> None:
+        house.leave.set()
+        await inside.hear()
+        monkeypatch.setattr(doorstep, "LONGEST_HEAD", 100)
+        caller = await Caller.of(house)
+        caller.send(b"POST /rag HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+
+        for _ in range(20):
+            for piece in (b"00000002\r\n", b"{}\r\n"):
+                caller.send(piece)
+                await asyncio.sleep(0.005)
+        caller.send(b"0\r\n\r\n")
+
+        assert (await caller.hear()).status == 200
+        assert house.bodies[-1] == b"{}" * 20
+
+    in_a_full_house(visit)
+
+
+def test_a_refused_question_in_pieces_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit(house: House, _inside: Caller) -> None:
+        monkeypatch.setattr(doorstep, "LONGEST_HEAD", 200)
+        caller = await Caller.of(house)
+
+        caller.say("POST", "/rag", b"x", lacking=300)
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            caller.send(b"x" * 100)
+
+        assert (await caller.hear()).status == 429
+
+    in_a_full_house(visit)
+
+
 def test_few_requests_wait_behind_an_answer() -> None:
     async def visit(house: House, inside: Caller) -> None:
         inside.send((BEGINNING + b"\r\n") * (MOST_WAITING + 1))

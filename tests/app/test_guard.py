@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from app.access.audit import Audit
 from app.access.door import Door
 from app.access.key_store import KeyStore
 from app.guard import Guard, Limits
 from app.keys import KeyRing
 from app.metrics import Metrics
-from tests.app.asgi import Heard, call
+from tests.app.asgi import Heard, call, scope
 
 KEY = {"Authorization": "Bearer right-key"}
 ASK = {**KEY, "transfer-encoding": "chunked"}
@@ -335,3 +336,37 @@ def test_requests_are_counted_by_route_not_by_path(behind: App) -> None:
     assert 'rag_requests_total{method="GET",route="/v1/jobs/{id}",status="200"} 1' in text
     assert 'route="unknown",status="404"} 1' in text
     assert "secret-path" not in text
+
+
+def test_the_audit_log_has_an_answer_before_its_end_has_left(behind: App, tmp_path: Path) -> None:
+    lines: list[bytes] = []
+    audit = Audit(tmp_path / "head", write=lines.append)
+    limits = Limits(
+        body_bytes=9, upload_bytes=9, concurrency=1, request_seconds=1, upload_seconds=1
+    )
+    guard = Guard(
+        behind,
+        door=Door(ring=None, anonymous=True),
+        limits=limits,
+        metrics=Metrics(),
+        audit=audit,
+    )
+    written: list[int] = []
+
+    async def visit() -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                written.append(len(lines))
+
+        await guard(scope("POST", "/rag", {"content-length": "0"}), receive, send)
+
+    asyncio.run(visit())
+    audit.close()
+
+    assert written == [2]  # the first is of the process's start
+    assert b'"action":"POST /rag"' in lines[1]
+    assert b'"status":200' in lines[1]
+    assert len(lines) == 2

@@ -27,13 +27,12 @@ class Index:
         on_progress: Callable[[int, int], None] | None = None,
         readers: Sequence[str] | None = None,
     ) -> int:
-        del collection, document_id, name, on_progress, readers
         return len(pages)
 
-    def set_readers(self, *_given: object) -> None:
+    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
         return
 
-    def remove(self, *_given: object) -> int:
+    def remove(self, collection: str, document_id: str) -> int:
         return 0
 
 
