@@ -4,7 +4,7 @@ import socket
 import sys
 
 from app import log
-from app.memory import load_store_client
+from app.memory import leave_out_telemetry, load_store_client
 from app.settings import (
     Settings,
     SettingsProblem,
@@ -39,6 +39,7 @@ def main() -> int:
         settings = load_settings()
         trust_authorities(settings)
         opened = listen(settings)
+        leave_out_telemetry()
         load_store_client()
         # Imported late: Haystack and Hayhooks read the environment while they are imported.
         from app.running import run

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from app import log
-from app.memory import load_store_client
+from app.memory import leave_out_telemetry, load_store_client
 from app.settings import (
     Settings,
     SettingsProblem,
@@ -37,6 +37,7 @@ def main() -> int:
     try:
         settings = load_settings()
         trust_authorities(settings)
+        leave_out_telemetry()
         load_store_client()
         asyncio.run(work(settings, idle))
     except SettingsProblem as problem:

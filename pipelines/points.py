@@ -96,8 +96,9 @@ class Points:
                 passages.documents[part], passages.ids[part], passages.vectors[part], strict=True
             )
         ]
-        body = orjson.dumps({"points": points}, option=orjson.OPT_SERIALIZE_NUMPY)
         async with self._free:
+            # Not before its turn: a body of 2,048 dimensions is 1.5 MB.
+            body = orjson.dumps({"points": points}, option=orjson.OPT_SERIALIZE_NUMPY)
             await self._client("?wait=true", method="PUT").post(body)
 
     async def _result(self, route: str, body: object) -> Any:

@@ -7,16 +7,17 @@ from pydantic import BaseModel
 
 # A model with a reference to one behind it is rebuilt by pydantic when it is used.
 LOAD = """
-from app.memory import load_store_client
+from app.memory import leave_out_telemetry, load_store_client
 from app.settings import prepare_frameworks
 
+leave_out_telemetry()
 load_store_client()
 from qdrant_client.http import models
 print(models.Filter.__pydantic_complete__)
 prepare_frameworks()
 import app.running
 import sys
-print(*sorted({"cryptography", "jwt", "openai", "aiohttp"} & sys.modules.keys()))
+print(*sorted({"cryptography", "jwt", "openai", "aiohttp", "posthog.client"} & sys.modules.keys()))
 match = models.FieldCondition(key="page", match=models.MatchValue(value=1))
 print(models.Filter(must=[match]).model_dump_json(exclude_none=True))
 print(models.Filter.__pydantic_complete__)
