@@ -68,7 +68,7 @@ def deploy(*, listing: bool = False, planner: Planner | None = None) -> None:
         digests=lock.digests,
     )
     cluster = build_cluster(settings, catalog, machine)
-    if settings.cluster.bare:
+    if settings.cluster.bare and not listing:
         pulumi.export("kubeconfig", cluster.kubeconfig and pulumi.Output.secret(cluster.kubeconfig))
         return
     given = Given(
