@@ -75,8 +75,9 @@ class NimService(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     depends_on=before,
-                    # its image is immutable; the volume is ours and stays
-                    replace_on_changes=["spec.source"],
+                    # its image is immutable; the volume is ours and stays, and so do its files
+                    # where only the Secret of its image has another name
+                    replace_on_changes=["spec.source.ngc.modelPuller", "spec.source.ngc.model"],
                     delete_before_replace=True,
                 ),
             )

@@ -54,7 +54,7 @@ class NimPlace:
     gpu: GpuPlace
     images: dict[str, str]  # of each role, already rewritten to the stack's registry
     key: str | None
-    pull: pulumi.Output[str] | None
+    pull: str | None  # name of the Secret of NVIDIA's registry, where images come from there
     after: Sequence[pulumi.Resource]
     artefacts: Mapping[str, str]  # of the roles whose files are in the private registry
     importer: pulumi.Output[str] | None  # the image that pulls those
@@ -141,7 +141,7 @@ def resources_of(role: str, settings: ModelSettings) -> Resources:
 
 
 def environment(settings: ModelSettings) -> dict[str, str]:
-    """Return what the download reads too, so that a change of it downloads anew."""
+    """Return what the download reads too; what of it names files downloads anew."""
     result = {"NIM_CACHE_PATH": CACHE, **QUIET}
     if settings.profile is not None:
         result["NIM_MODEL_PROFILE"] = settings.profile
