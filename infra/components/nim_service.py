@@ -108,7 +108,7 @@ def cache_spec(args: NimArgs, key: str, claim: dict[str, Any]) -> dict[str, Any]
     )
     source: dict[str, Any] = {"authSecret": key, "modelPuller": args.image, "model": model}
     if args.pull_secrets:
-        source["pullSecret"] = args.pull_secrets[0].name
+        source["pullSecret"] = args.pull_secrets[0].name  # it takes one: that of this image
     return {
         "source": {"ngc": source},
         "storage": {"pvc": claim},

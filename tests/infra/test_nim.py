@@ -178,6 +178,27 @@ def test_one_setting_becomes_both_secrets_of_nvidias_registry(plain: Deployment)
     assert "nvapi-ngc" not in shown
 
 
+def test_the_pods_of_a_model_pull_from_both_registries(deploy: Deploy) -> None:
+    models = {
+        **NIM,
+        "llm": {"artefact": f"r.example.com/models/llm@{DIGEST}"},
+        "embedding": {"image": "r.example.com/nim/own:2", "model": "our/own", "dimension": 384},
+    }
+    settings = {"cluster": ONPREM, "registry": {**REGISTRY, "username": "robot"}, "models": models}
+
+    found = deploy(settings, secrets={**KEY, "registryPassword": "p"})
+
+    pods = {"import": found["llm-import"].inputs["spec"]["template"]["spec"], **found.pods}
+    secrets = {
+        name: [each["name"] for each in pods[name]["imagePullSecrets"]]
+        for name in ("import", "llm", "embedding", "ranking")
+    }
+    ngc, own = "ngc-pull", "models-pull-auto"
+    assert secrets["llm"] == secrets["ranking"] == secrets["import"] == [ngc, own]
+    assert secrets["embedding"] == [own, ngc]
+    assert [each["name"] for each in found.pods["rag"]["imagePullSecrets"]] == ["rag-pull-auto"]
+
+
 def test_a_named_profile_is_downloaded_without_a_gpu(deploy: Deploy) -> None:
     found = with_llm(deploy, profile="vllm-bf16-tp1-pp1")
     (download,) = found["llm-download"].inputs["spec"]["template"]["spec"]["containers"]
