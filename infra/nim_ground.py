@@ -50,7 +50,7 @@ class NimGround:
             after=[
                 *self._gpu_operator(),
                 *self._nim_operator(),
-                *([secrets.secret] if secrets else []),
+                *(secrets.secrets if secrets else []),
             ],
             by_operator=self.operated,
             artefacts=artefacts,

@@ -33,9 +33,15 @@ def filling_job(
     init_containers: Sequence[k8s.core.v1.ContainerArgs] = (),
     volumes: Sequence[k8s.core.v1.VolumeArgs] = (),
 ) -> k8s.batch.v1.Job:
-    """Fill a role's volume; `name` changes with what is to be in it, `label` names its pods."""
+    """Fill a role's volume; `name` changes with what is to be in it, `label` names its pods.
+
+    Under an unchanged name it is left as it is, whatever else its pod is to be: a Job's pod cannot
+    be changed, and a Job anew would look for a GPU and fill a volume that is full. One that has
+    failed is made anew by the next `up`, with the pod of that day.
+    """
     own = pulumi.ResourceOptions(
-        custom_timeouts=pulumi.CustomTimeouts(create=f"{HOURS}h", update=f"{HOURS}h")
+        ignore_changes=["spec.template"],
+        custom_timeouts=pulumi.CustomTimeouts(create=f"{HOURS}h", update=f"{HOURS}h"),
     )
     return k8s.batch.v1.Job(
         resource,

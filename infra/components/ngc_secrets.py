@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.components.nim_download import KEY
-from infra.components.pull_secret import PullCredentials, pull_secret
+from infra.components.pull_secret import PullCredentials, login_secret
 from infra.components.scope import Scope
 
 HOST = "nvcr.io"
@@ -21,27 +21,31 @@ class NgcSecretsArgs:
 
 
 class NgcSecrets(pulumi.ComponentResource):
-    """`key` is the Secret that downloads read, `pull` the one that kubelet pulls by."""
+    """`key` names the Secret that downloads read, `pull` the one that kubelet pulls by.
+
+    Both by plain names, so that a new key starts no server anew and downloads no file again.
+    """
 
     key: str
-    secret: k8s.core.v1.Secret
-    pull: pulumi.Output[str] | None
+    pull: str | None
+    secrets: list[k8s.core.v1.Secret]
 
     def __init__(
         self, name: str, args: NgcSecretsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("stackyard:index:NgcSecrets", name, None, opts)
         scope = args.scope
-        # by a plain name, so that a new key makes no new download of files that are there
-        self.key = f"{name}-api"
-        self.secret = k8s.core.v1.Secret(
-            self.key,
-            metadata=scope.metadata(self.key, "model"),
-            string_data={KEY: args.api_key},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        credentials = PullCredentials(HOST, USERNAME, args.api_key) if args.pulls else None
-        self.pull = pull_secret(
-            f"{name}-pull", scope.stack, scope.namespace, credentials, parent=self
-        )
+        self.key, self.pull = f"{name}-api", f"{name}-pull" if args.pulls else None
+        self.secrets = [
+            k8s.core.v1.Secret(
+                self.key,
+                metadata=scope.metadata(self.key, "model"),
+                string_data={KEY: args.api_key},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        ]
+        if self.pull is not None:
+            credentials = PullCredentials(HOST, USERNAME, args.api_key)
+            metadata = scope.metadata(self.pull, "registry")
+            self.secrets.append(login_secret(self.pull, metadata, credentials, parent=self))
         self.register_outputs({})

@@ -13,7 +13,13 @@ from infra.components.generated_certificate import GeneratedCertificate
 from infra.components.inside_tls import shown
 from infra.components.model_import import model_import
 from infra.components.model_server import NIM_TLS, one_at_a_time
-from infra.components.nim_download import download, wait_for_files
+from infra.components.nim_download import (
+    FILES,
+    download,
+    fingerprint,
+    told_of_a_wait,
+    wait_for_files,
+)
 from infra.components.pod import Probes, Resources, claim_volume, container, mount, pod_spec
 from infra.components.scaling import LEAVE_SECONDS, Scaling
 from infra.components.scope import SKIP_AWAIT, Scope
@@ -133,6 +139,9 @@ class Nim(pulumi.ComponentResource):
                 )
             )
         minutes = args.startup_minutes + AWAIT_MINUTES
+        files = (
+            None if args.key is None else fingerprint(args.image, args.profile, args.environment)
+        )
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=scope.metadata(name, "model"),
@@ -143,7 +152,10 @@ class Nim(pulumi.ComponentResource):
                 progress_deadline_seconds=minutes * 60,
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(name, scope.stack)),
                 template=core.PodTemplateSpecArgs(
-                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels(name, "model", scope.stack)),
+                    metadata=k8s.meta.v1.ObjectMetaArgs(
+                        labels=labels(name, "model", scope.stack),
+                        annotations=None if files is None else {FILES: files},
+                    ),
                     spec=_pod(name, args, account.metadata.name, volume.metadata.name, *tls),
                 ),
             ),
@@ -151,6 +163,11 @@ class Nim(pulumi.ComponentResource):
                 parent=self,
                 depends_on=before,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes}m", update=f"{minutes}m"),
+                hooks=(
+                    told_of_a_wait(name, scope.name, files)
+                    if files is not None and args.profile is None
+                    else None
+                ),
             ),
         )
         self.register_outputs({"url": self.url})

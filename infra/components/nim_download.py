@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,21 @@ from infra.components.pod import Resources, mount, restricted
 from infra.components.scope import Scope
 
 KEY = "NGC_API_KEY"  # also the key in the Secret
+# of the pod of a server: which files it was started with
+FILES = "stackyard/files"
+# parts of the names of variables that say which files are downloaded, or from where
+OF_FILES = re.compile(
+    r"MODEL|PROFILE|REPOSITORY|STORE|REVISION|PRECISION|PARALLEL|ENGINE|TAGS|MANIFEST|PROVIDER|"
+    r"PEFT|LORA|DOWNLOAD|CACHE_PATH|ENDPOINT|^HF_"
+)
+# which match, and say nothing of files
+OF_SERVERS = {
+    "NIM_SERVED_MODEL_NAME",
+    "NIM_MAX_MODEL_LEN",
+    "NIM_DISABLE_MODEL_DOWNLOAD",
+    "NIM_IGNORE_MODEL_DOWNLOAD_FAIL",
+    "HF_TOKEN",
+}
 core = k8s.core.v1
 SMALL = Resources(cpu="10m", memory="32Mi", memory_limit="128Mi", cpu_limit="200m")
 # not the server's: then a change of those would download anew
@@ -61,11 +77,11 @@ def download(
     claim: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> k8s.batch.v1.Job:
-    """Download a role's files; a new Job for a new image, profile or variable, else none.
+    """Download a role's files; a new Job for a new image, profile or place of files, else none.
 
     The only pod that gets the key. Without a profile it needs a GPU, to choose the one that fits.
     """
-    name = download_name(role)
+    name, files = download_name(role), fingerprint(image, profile, environment)
     arguments = ["download-to-cache", *(["-p", profile] if profile else [])]
     secret = core.EnvVarSourceArgs(secret_key_ref=core.SecretKeySelectorArgs(name=key, key=KEY))
     main = core.ContainerArgs(
@@ -98,7 +114,7 @@ def download(
     )
     return filling_job(
         f"{role}-download",
-        name=f"{name}-{fingerprint(image, profile, environment)}",
+        name=f"{name}-{files}",
         label=name,
         role=role,
         scope=scope,
@@ -118,9 +134,38 @@ def download_name(role: str) -> str:
 
 
 def fingerprint(image: str, profile: str | None, environment: Mapping[str, str]) -> str:
-    """Return what changes when other files are to be downloaded."""
-    text = json.dumps([image, profile, sorted(environment.items())])
+    """Return what changes when other files are to be downloaded, and with nothing else."""
+    named = sorted(
+        (name, value)
+        for name, value in environment.items()
+        if OF_FILES.search(name) and name not in OF_SERVERS
+    )
+    text = json.dumps([image, profile, named])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def told_of_a_wait(role: str, namespace: str, files: str) -> pulumi.ResourceHookBinding:
+    """Let a preview say that a download is to run anew on a GPU, which its server may hold.
+
+    Bound to the update of the server, whose pod has the fingerprint of its files: the engine tells
+    a program of no other way that something is there already.
+    """
+
+    def tell(args: pulumi.ResourceHookArgs) -> None:
+        before = (args.old_inputs or {})["spec"]["template"]["metadata"].get("annotations") or {}
+        if pulumi.runtime.is_dry_run() and before.get(FILES) != files:
+            pulumi.log.warn(
+                f"{download_name(role)} runs anew, and without models.{role}.profile on a GPU: "
+                "where the servers hold all of them it waits for hours, and nothing else of "
+                f"{role} goes on\n"
+                f"hint: set models.{role}.profile, then it needs none (stackyard plan names it), "
+                f"or before `up`: kubectl scale -n {namespace} deployment/{role} --replicas=0"
+            )
+
+    hook = pulumi.ResourceHook(
+        f"{role}-download-wait", tell, pulumi.ResourceHookOptions(on_dry_run=True)
+    )
+    return pulumi.ResourceHookBinding(before_update=[hook])
 
 
 def wait_for_files(image: str) -> k8s.core.v1.ContainerArgs:

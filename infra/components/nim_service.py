@@ -75,8 +75,9 @@ class NimService(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     depends_on=before,
-                    # its image is immutable; the volume is ours and stays
-                    replace_on_changes=["spec.source"],
+                    # its image is immutable; the volume is ours and stays, and so do its files
+                    # where only the Secret of its image has another name
+                    replace_on_changes=["spec.source.ngc.modelPuller", "spec.source.ngc.model"],
                     delete_before_replace=True,
                 ),
             )
@@ -107,7 +108,7 @@ def cache_spec(args: NimArgs, key: str, claim: dict[str, Any]) -> dict[str, Any]
     )
     source: dict[str, Any] = {"authSecret": key, "modelPuller": args.image, "model": model}
     if args.pull_secrets:
-        source["pullSecret"] = args.pull_secrets[0].name
+        source["pullSecret"] = args.pull_secrets[0].name  # it takes one: that of this image
     return {
         "source": {"ngc": source},
         "storage": {"pvc": claim},

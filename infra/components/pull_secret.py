@@ -30,12 +30,25 @@ def pull_secret(
     """Make the Secret and return its name; None where the registry asks for no key."""
     if credentials is None:
         return None
+    metadata = k8s.meta.v1.ObjectMetaArgs(
+        namespace=namespace, labels=labels("pull", "registry", stack)
+    )
+    made = login_secret(name, metadata, credentials, parent=parent)
+    return made.metadata.name.apply(str)
+
+
+def login_secret(
+    name: str,
+    metadata: k8s.meta.v1.ObjectMetaArgs,
+    credentials: PullCredentials,
+    *,
+    parent: pulumi.Resource,
+) -> k8s.core.v1.Secret:
+    """Make the Secret that kubelet logs in by."""
     host, username = credentials.host, credentials.username
-    secret = k8s.core.v1.Secret(
+    return k8s.core.v1.Secret(
         name,
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            namespace=namespace, labels=labels("pull", "registry", stack)
-        ),
+        metadata=metadata,
         type="kubernetes.io/dockerconfigjson",
         string_data={
             ".dockerconfigjson": credentials.password.apply(
@@ -44,7 +57,6 @@ def pull_secret(
         },
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    return secret.metadata.name.apply(str)
 
 
 def docker_config(host: str, username: str, password: str) -> str:

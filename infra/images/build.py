@@ -44,17 +44,21 @@ def stage(recipe: Recipe, target: Path, root: Path = ROOT) -> None:
 
 
 def build_and_push(recipe: Recipe, tag: str, base: str) -> str:
-    """Build an image under a tag, push it and return its digest in the registry."""
+    """Build an image under a tag, push it and return its digest in the registry.
+
+    Logs in before, where its base or the image itself is at AWS: a login of yesterday has ended.
+    """
     kept = cache_dir() / "images"
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=kept) as scratch:
         context = Path(scratch)
         stage(recipe, context)
+        for host in dict.fromkeys((parse(base).host, parse(tag).host)):
+            log_docker_in(host)
         run(
             *("docker", "build", "--build-arg", f"BASE={base}", "--tag", tag, context),
             hint="docker system df shows the space; the Dockerfile is " + recipe.dockerfile,
         )
-    log_docker_in(parse(tag).host)
     said = run("docker", "push", tag, hint="docker login, where the registry asks for it")
     found = PUSHED.search(said)
     if found is None:

@@ -19,7 +19,7 @@ def password(host: str) -> str | None:
 
 
 def log_docker_in(host: str) -> None:
-    """Let `docker push` into a registry at AWS; does nothing for another, where users log in."""
+    """Let docker into a registry at AWS; does nothing for another, where users log in."""
     secret = password(host)
     if secret is not None:
         command = ("docker", "login", "--username", USERNAME, "--password-stdin", host)

@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from infra.clusters.cluster import GpuPlace
 from infra.components.filling_job import CACHE
 from infra.components.generated_certificate import GeneratedCertificate
+from infra.components.ngc_secrets import HOST as NVIDIA_HOST
 from infra.components.nim import PORT, Nim, NimArgs
 from infra.components.nim_service import NimService
 from infra.components.pod import Resources
@@ -19,6 +20,7 @@ from infra.components.scaling import Scaling
 from infra.components.scope import Scope
 from infra.models.endpoint import ModelEndpoint
 from infra.models.hosted import DIMENSION, MODELS
+from infra.registry import parse
 from infra.schema import EmbeddingSettings, ModelSettings
 
 STORAGE = "50Gi"
@@ -54,7 +56,7 @@ class NimPlace:
     gpu: GpuPlace
     images: dict[str, str]  # of each role, already rewritten to the stack's registry
     key: str | None
-    pull: pulumi.Output[str] | None
+    pull: str | None  # name of the Secret of NVIDIA's registry, where images come from there
     after: Sequence[pulumi.Resource]
     artefacts: Mapping[str, str]  # of the roles whose files are in the private registry
     importer: pulumi.Output[str] | None  # the image that pulls those
@@ -73,7 +75,6 @@ def nim_model(
     size = size_of(role)
     model = settings.model or MODELS[role]
     dimension = settings.dimension if isinstance(settings, EmbeddingSettings) else None
-    pull = place.pull or place.scope.pull_secret
     served = NimService if place.by_operator else Nim
     server = served(
         role,
@@ -94,9 +95,7 @@ def nim_model(
             key=None if settings.preloaded or settings.artefact else place.key,
             artefact=place.artefacts.get(role),
             importer=place.importer,
-            pull_secrets=(
-                [k8s.core.v1.LocalObjectReferenceArgs(name=pull)] if pull is not None else None
-            ),
+            pull_secrets=pull_secrets(place, place.images[role]),
             after=place.after,
             scaling=scaling,
             certificate=certificate,
@@ -110,6 +109,20 @@ def nim_model(
         model=model,
         dimension=(dimension or DIMENSION) if role == "embedding" else None,
     )
+
+
+def pull_secrets(
+    place: NimPlace, image: str
+) -> Sequence[k8s.core.v1.LocalObjectReferenceArgs] | None:
+    """Return the Secrets that a role's pods pull by, that of its own image first.
+
+    Both where there are two: some images are NVIDIA's, and that of an import never is.
+    """
+    names: list[pulumi.Input[str] | None] = [place.pull, place.scope.pull_secret]
+    if parse(image).host != NVIDIA_HOST:
+        names.reverse()
+    found = [k8s.core.v1.LocalObjectReferenceArgs(name=each) for each in names if each is not None]
+    return found or None
 
 
 def startup_minutes(model: str, size: Size) -> int:
@@ -141,7 +154,7 @@ def resources_of(role: str, settings: ModelSettings) -> Resources:
 
 
 def environment(settings: ModelSettings) -> dict[str, str]:
-    """Return what the download reads too, so that a change of it downloads anew."""
+    """Return what the download reads too; what of it names files downloads anew."""
     result = {"NIM_CACHE_PATH": CACHE, **QUIET}
     if settings.profile is not None:
         result["NIM_MODEL_PROFILE"] = settings.profile

@@ -183,9 +183,30 @@ def test_one_setting_becomes_both_secrets_of_nvidias_registry(plain: Deployment)
     assert plain["ngc-api"].inputs["stringData"] == {"NGC_API_KEY": "nvapi-ngc"}
     config = json.loads(plain["ngc-pull"].inputs["stringData"][".dockerconfigjson"])
     assert config["auths"]["nvcr.io"]["username"] == "$oauthtoken"
-    assert plain.pods["llm"]["imagePullSecrets"] == [{"name": "ngc-pull-auto"}]
+    assert plain.pods["llm"]["imagePullSecrets"] == [{"name": "ngc-pull"}]
     shown = str([each.shown for each in plain.resources])
     assert "nvapi-ngc" not in shown
+
+
+def test_the_pods_of_a_model_pull_from_both_registries(deploy: Deploy) -> None:
+    models = {
+        **NIM,
+        "llm": {"artefact": f"r.example.com/models/llm@{DIGEST}"},
+        "embedding": {"image": "r.example.com/nim/own:2", "model": "our/own", "dimension": 384},
+    }
+    settings = {"cluster": ONPREM, "registry": {**REGISTRY, "username": "robot"}, "models": models}
+
+    found = deploy(settings, secrets={**KEY, "registryPassword": "p"})
+
+    pods = {"import": found["llm-import"].inputs["spec"]["template"]["spec"], **found.pods}
+    secrets = {
+        name: [each["name"] for each in pods[name]["imagePullSecrets"]]
+        for name in ("import", "llm", "embedding", "ranking")
+    }
+    ngc, own = "ngc-pull", "models-pull-auto"
+    assert secrets["llm"] == secrets["ranking"] == secrets["import"] == [ngc, own]
+    assert secrets["embedding"] == [own, ngc]
+    assert [each["name"] for each in found.pods["rag"]["imagePullSecrets"]] == ["rag-pull-auto"]
 
 
 def test_a_named_profile_is_downloaded_without_a_gpu(deploy: Deploy) -> None:
@@ -202,6 +223,12 @@ def test_a_named_profile_is_downloaded_without_a_gpu(deploy: Deploy) -> None:
     [
         ({"profile": "other"}, True),
         ({"image": "nvcr.io/nim/x:2", "model": "meta/llama-3.1-8b-instruct"}, True),
+        ({"environment": {"NIM_REPOSITORY_OVERRIDE": "https://store.example.com"}}, True),
+        ({"environment": {"NIM_TENSOR_PARALLEL_SIZE": "2"}}, True),
+        ({"environment": {"LOCAL_MODELS_STORE_URL": "https://store.example.com"}}, True),
+        ({"environment": {"NIM_PASSTHROUGH_ARGS": "--disable-custom-all-reduce"}}, False),
+        ({"environment": {"NIM_SERVED_MODEL_NAME": "x", "NIM_LOG_LEVEL": "INFO"}}, False),
+        ({"environment": {"NCCL_NVLS_ENABLE": "0"}}, False),
         ({"maxModelLength": 4096}, False),
         ({"memory": "32Gi", "cpu": "8", "startupMinutes": 60}, False),
     ],
@@ -211,8 +238,25 @@ def test_only_other_files_are_downloaded_again(
 ) -> None:
     changed = with_llm(deploy, **change)
 
-    same = changed["llm-download"].inputs == plain["llm-download"].inputs
+    job, before = changed["llm-download"], plain["llm-download"]
+    same = job.inputs["metadata"]["name"] == before.inputs["metadata"]["name"]
     assert same is not again
+    # a server with other files is another server
+    assert (files_of(changed) == files_of(plain)) is same
+
+
+def files_of(found: Deployment) -> str:
+    annotations = found["llm-deployment"].inputs["spec"]["template"]["metadata"]["annotations"]
+    return str(annotations["stackyard/files"])
+
+
+def test_a_new_key_changes_no_pod(deploy: Deploy, plain: Deployment) -> None:
+    rotated = deploy({**BASE, "models": NIM}, secrets={"ngcApiKey": "nvapi-another"})
+
+    assert rotated["ngc-pull"].inputs["stringData"] != plain["ngc-pull"].inputs["stringData"]
+    for name in ("llm-download", "llm-deployment"):
+        assert rotated[name].inputs == plain[name].inputs
+        assert {"ngc-api", "ngc-pull"} <= rotated[name].after
 
 
 def test_a_preloaded_volume_is_protected_waited_for_and_needs_no_key(deploy: Deploy) -> None:

@@ -154,6 +154,25 @@ def test_only_its_namespaces_are_less_than_restricted(operated: Deployment) -> N
     }
 
 
+def test_the_operator_pulls_each_image_by_the_secret_of_its_registry(deploy: Deploy) -> None:
+    embedding = {"image": "r.example.com/nim/own:2", "model": "our/own", "dimension": 384}
+    settings = {
+        **OPERATED,
+        "registry": {**REGISTRY, "username": "robot"},
+        "models": {**NIM, "embedding": embedding},
+    }
+
+    found = deploy(settings, secrets={**KEY, "registryPassword": "p"})
+
+    caches = {
+        role: spec(found, f"{role}-nimcache")["source"]["ngc"]["pullSecret"]
+        for role in ("llm", "embedding")
+    }
+    assert caches == {"llm": "ngc-pull", "embedding": "models-pull-auto"}
+    service = spec(found, "embedding-nimservice")
+    assert service["image"]["pullSecrets"] == ["models-pull-auto", "ngc-pull"]
+
+
 def test_a_preloaded_volume_needs_no_cache_and_no_real_key(deploy: Deploy) -> None:
     models = {**NIM, **{each: {"preloaded": True} for each in ROLES}}
     found = deploy({**OPERATED, "models": models})

@@ -6,6 +6,7 @@ What AWS is asked for is checked against its own service models; nothing is made
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,10 +125,37 @@ def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> Non
     assert not [name for name in made if name.startswith(("Vpc", "Cluster", "StorageClass"))]
     assert NEEDED["onprem"]["ngcApiKey"] not in onprem.pulumi("stack", "export")
 
+    # what a server is told, and a new key, start no download anew, and a new key no server
+    onprem.set("models.llm.environment.NIM_PASSTHROUGH_ARGS", "--disable-custom-all-reduce")
+    onprem.pulumi("config", "set", "--secret", "stackyard:ngcApiKey", "nvapi-another")
+    said = onprem.up(preview=True)
+    assert sorted(onprem.calls()) == [
+        ("update", "Deployment llm-deployment"),
+        ("update", "Secret ngc-api"),
+        ("update", "Secret ngc-pull"),
+    ]
+    assert "runs anew" not in said
+
+    # other files without a profile want a GPU, and the preview says so
+    onprem.set("models.llm.environment.NIM_REPOSITORY_OVERRIDE", "https://store.example.com")
+    said = onprem.pulumi("preview")
+    assert "warning: llm-download runs anew, and without models.llm.profile on a GPU" in said
+    assert "kubectl scale -n models-onprem deployment/llm --replicas=0" in said
+    assert "ranking-download runs anew" not in said
+
     onprem.set("models.llm.profile", "vllm-bf16-tp1-pp1")
-    onprem.up()
-    changed = {name for _, name in onprem.calls()}
-    assert changed == {"Job llm-download", "Deployment llm-deployment"}
+    said = onprem.up(preview=True)
+    changed = sorted(set(onprem.calls()))
+    assert "runs anew" not in said
+    assert [name for _, name in changed if name.startswith("Job")] == ["Job llm-download"] * 2
+    assert {name for _, name in changed} == {"Job llm-download", "Deployment llm-deployment"}
+    # the Job anew is that of today, with all that was left alone before
+    (job,) = [each for urn, (_, each) in resources(onprem).items() if urn.endswith("llm-download")]
+    (download,) = job["spec"]["template"]["spec"]["containers"]
+    assert download["args"] == ["download-to-cache", "-p", "vllm-bf16-tp1-pp1"]
+    assert {"name": "NIM_PASSTHROUGH_ARGS", "value": "--disable-custom-all-reduce"} in download[
+        "env"
+    ]
 
     onprem.destroy()
     gone = [name for method, name in onprem.calls() if method == "delete"]
@@ -207,7 +235,7 @@ def test_a_version_two_steps_on_is_refused_before_anything_changes_and_the_next_
     ]
 
 
-def resources(driver: Driver) -> dict[str, object]:
+def resources(driver: Driver) -> dict[str, tuple[str | None, Any]]:
     """Return what the state has of each but the stack itself, whose outputs every run writes."""
     exported = json.loads(driver.pulumi("stack", "export", "--show-secrets"))
     found = exported["deployment"]["resources"]

@@ -88,6 +88,14 @@ def checked(olds: Props, news: Props) -> list[str]:
     return [each.reason for each in provider.check(plain(olds), plain(news)).failures]
 
 
+def fixed(kind: str, old: Props, new: Props) -> list[str]:
+    """Return what of a Job has changed that the API server changes in none."""
+    if kind != "kubernetes:batch/v1:Job":
+        return []
+    parts = {"metadata": "name", "spec": "template"}
+    return [key for key, part in parts.items() if old[key].get(part) != new[key].get(part)]
+
+
 class Double(provider_pb2_grpc.ResourceProviderServicer):
     """One package."""
 
@@ -142,7 +150,11 @@ class Double(provider_pb2_grpc.ResourceProviderServicer):
         old, new = as_dict(request.old_inputs), as_dict(request.news)
         changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         kinds = provider_pb2.DiffResponse
-        return kinds(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE, diffs=changed)
+        return kinds(
+            changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE,
+            diffs=changed,
+            replaces=fixed(type_of(request.urn), plain(old), plain(new)),
+        )
 
     def Create(self, request: Any, context: Any) -> Any:
         known = "" if request.preview else self._new_id(request.urn)
