@@ -212,18 +212,21 @@ class Backups:
         return counts
 
     def _lines(self, collection: str) -> PointLines:
+        self._stores.open([collection])  # whose first document may wait still
         live = self._stores.generations.live(collection)
         return PointLines(store_settings(self._settings, live.model), live.physical)
 
     def _save_files(self, root: Path, change: int, changes: Changes | None) -> list[str]:
         journal, shelf = self._library.journal, self._library.shelf
         with shelf.lock:  # an upload in this moment is in both or in neither
-            needed = journal.needed()
+            originals = pages = journal.needed()
             if changes is not None:
-                newer = journal.documents_since(changes)
-                needed = {pair for pair in needed if pair[0] in newer}
+                brought = journal.brought_since(changes)
+                originals = {pair for pair in originals if pair[0] in brought}
+                # a job that made some has stopped since
+                pages = {pair for pair in pages if pair[0] in changes.documents}
             journal.copy_to(root / JOURNAL, change=change)
-            shared = shelf.share(root, needed)
+            shared = shelf.share(root, originals, pages)
         self._keys.copy_to(root / KEYS)
         return [JOURNAL, KEYS, *shared]
 
@@ -261,7 +264,6 @@ class Backups:
         later: set[str] = set()
         for part in reversed(parts):
             for collection in part.manifest.points:
-                await asyncio.to_thread(self._stores.open, [collection])
                 lines = await asyncio.to_thread(self._lines, collection)
                 try:
                     if collection not in cleared:

@@ -24,7 +24,7 @@ class Changes:
     documents: frozenset[str]
     collections: Mapping[str, tuple[str, ...]]  # those that are there, by collection
     keys: bool
-    first_job: int  # no job before it brought or made a file since
+    last_job: int  # of those at the mark; only later ones brought originals
 
     @property
     def nothing(self) -> bool:
@@ -41,14 +41,10 @@ class Moments(JobQueue):
         """
         with self._transaction() as db:
             (change,) = db.execute("select coalesce(max(seq), 0) from changes").fetchone()
-            (first_job,) = db.execute(
-                "select coalesce((select min(seq) from jobs"
-                " where kind = 'index' and status in ('queued', 'running')),"
-                " (select max(seq) + 1 from jobs), 0)"
-            ).fetchone()
+            (last_job,) = db.execute("select coalesce(max(seq), 0) from jobs").fetchone()
             db.execute(
-                "insert into marks (mark, change, first_job, keys, vectors) values (?, ?, ?, ?, ?)",
-                (mark, change, first_job, keys, vectors),
+                "insert into marks (mark, change, last_job, keys, vectors) values (?, ?, ?, ?, ?)",
+                (mark, change, last_job, keys, vectors),
             )
             db.execute(
                 "delete from marks where seq <= (select max(seq) from marks) - ?", (KEPT_MARKS,)
@@ -64,12 +60,12 @@ class Moments(JobQueue):
             finally:
                 self._db.execute("commit")
 
-    def documents_since(self, changes: Changes) -> set[str]:
-        """Return the documents that may need files by now which they did not have at the mark."""
+    def brought_since(self, changes: Changes) -> set[str]:
+        """Return the documents that may need originals by now which they did not at the mark."""
         with self._lock:
             # The last job of a document is never forgotten.
-            query = "select distinct document_id from jobs where seq >= ?"
-            return {row[0] for row in self._db.execute(query, (changes.first_job,))}
+            query = "select distinct document_id from jobs where seq > ?"
+            return {row[0] for row in self._db.execute(query, (changes.last_job,))}
 
     def _changed_since(self, db: sqlite3.Connection, mark: str, keys: str, vectors: str) -> Changes:
         noted = db.execute("select * from marks where mark = ?", (mark,)).fetchone()
@@ -94,7 +90,7 @@ class Moments(JobQueue):
         for row in rows:
             collections.setdefault(row["collection"], []).append(row["id"])
         told = {name: tuple(sorted(ids)) for name, ids in sorted(collections.items())}
-        return Changes(documents, told, noted["keys"] != keys, noted["first_job"])
+        return Changes(documents, told, noted["keys"] != keys, noted["last_job"])
 
     def copy_to(self, path: Path, *, change: int | None = None) -> None:
         """Write all of it as it is now into a new file.

@@ -42,7 +42,7 @@ create table if not exists changes (
 ) strict;
 create table if not exists marks (
     seq integer primary key autoincrement, mark text not null unique, change integer not null,
-    first_job integer not null, keys text not null, vectors text not null
+    last_job integer not null, keys text not null, vectors text not null
 ) strict;
 create trigger if not exists document_came after insert on documents begin
     insert into changes (document_id) values (new.id);

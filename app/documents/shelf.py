@@ -91,15 +91,18 @@ class Shelf:
         content = orjson.loads(self._page_file(document_id, sha256).read_bytes())
         return pages_from_json(content)
 
-    def share(self, root: Path, needed: set[tuple[str, str]]) -> list[str]:
-        """Link what these documents need into another folder of the disk; return the names.
+    def share(
+        self, root: Path, originals: set[tuple[str, str]], pages: set[tuple[str, str]]
+    ) -> list[str]:
+        """Link these documents' originals and page texts into another folder of the disk.
 
-        Files here are never written again, only removed, so that the links keep them as they are.
+        Returns the names. Files here are never written again, only removed, so that the links keep
+        them as they are.
         """
-        originals = {self.original(sha256) for _, sha256 in needed}
-        pages = {self._page_file(document, sha256) for document, sha256 in needed}
+        wanted = {self.original(sha256) for _, sha256 in originals}
+        wanted |= {self._page_file(document, sha256) for document, sha256 in pages}
         found = []
-        for path in sorted(originals | pages):
+        for path in sorted(wanted):
             name = path.relative_to(self._root)
             if path.exists():  # a job that did not begin yet has no pages
                 (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import tarfile
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -177,6 +179,12 @@ class House:
 
         return asyncio.run(restore())
 
+    def files(self) -> list[str]:
+        """Return every file by its kind, and an original without the folder that it is in."""
+        originals = [f"originals/{path.name}" for path in (self.root / "originals").glob("*/*")]
+        pages = [f"pages/{path.parent.name}/{path.name}" for path in self.root.glob("pages/*/*")]
+        return sorted([*originals, *pages])
+
     def state(self) -> Rows:
         """Return all that answers depend on."""
         found: Rows = {}
@@ -185,20 +193,17 @@ class House:
                 rows = journal._db.execute(f"select * from {table} order by 1")
                 found[table] = [tuple(row) for row in rows]
         found["keys"] = [(key.id, key.revoked) for key in self.keys.all()]
-        found["files"] = [
-            (str(path.relative_to(self.root)),)
-            for name in ("originals", "pages")
-            for path in sorted((self.root / name).rglob("*"))
-            if path.is_file()
-        ]
-        known = {(row[1], row[0]) for row in found["documents"]}
+        needed = self.journal.needed()
+        wanted = {sha256 for _, sha256 in needed} | {f"{one}/{other}.json" for one, other in needed}
+        found["files"] = [(file,) for file in self.files() if file.partition("/")[2] in wanted]
+        # what waits for its deletion is in no backup that can do without
+        known = {(row[1], row[0]) for row in found["documents"] if not row[7]}
         for collection in ("documents", "other"):
             with self.qdrant.lock:
                 if not self.qdrant.engine.collection_exists(collection):
                     found[f"in {collection}"] = []
                     continue
                 points, _ = self.qdrant.engine.scroll(collection, limit=1000, with_vectors=True)
-            # what a deleted document has left is in no backup
             found[f"in {collection}"] = sorted(
                 (str(each.id), str(each.payload), str(each.vector))
                 for each in points
@@ -304,6 +309,29 @@ def test_a_chain_brings_back_each_of_its_moments(
         with house() as here:
             here.restore(*chain[:until])
             assert here.state() == states[until - 1]
+            assert here.files() == [file for (file,) in states[until - 1]["files"]]
+
+
+def test_only_what_the_one_before_did_not_have_is_sent() -> None:
+    with house() as there:
+        for name in (0, 1, 2):
+            do(there, ("put", name, name, "documents"))
+        there.accept(1, 3, "other")
+        there.accept(2, 2, "other")
+        first = there.take()
+        assert first is not None
+        do(there, ("readers", 0, ["user:bo"]))
+        there.run()
+        there.accept(0, 1, "other")
+
+        second = there.take(first[0])
+
+        assert second is not None
+        with tarfile.open(fileobj=BytesIO(second[1])) as tar:
+            names = tar.getnames()
+        # what waits, and what changed without new bytes, was in the first one
+        came = hashlib.sha256(b"content 1").hexdigest()
+        assert [each.rpartition("/")[2] for each in names if "originals" in each] == [came]
 
 
 def test_a_hole_a_wrong_order_and_a_part_alone_are_refused_before_anything_changes() -> None:
