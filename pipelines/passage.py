@@ -14,8 +14,9 @@ from itertools import pairwise
 from pipelines.sentences import Span, sentence_spans, trim
 from pipelines.words import key_words
 
-# About 10 kB each.
-KEPT = 1024
+# How many are kept: of up to 100 kB each, and of larger ones, as texts without spaces are.
+KEPT, KEPT_LARGE = 1024, 32
+LARGE = 2_000  # characters
 
 SHORTEST = 3
 FRAGMENT_FACTOR = 0.4
@@ -70,13 +71,18 @@ class Passage:
 
 def taken_apart(text: str, longest: int | None = None) -> Passage:
     """Return the sentences and words of a text; sentences over `longest` characters are cut."""
-    whole = _taken_apart(text, None)
+    kept = _large if _is_large(text) else _small
+    whole = kept(text, None)
     if longest is None or whole.longest <= longest:
         return whole
-    return _taken_apart(text, longest)
+    return kept(text, longest)
 
 
-@lru_cache(maxsize=KEPT)
+def _is_large(text: str) -> bool:
+    # Three bytes a character: each two neighbours are a word.
+    return len(text) > LARGE or (not text.isascii() and len(text.encode()) > 2.2 * len(text))
+
+
 def _taken_apart(text: str, longest: int | None) -> Passage:
     spans = sentence_spans(text)
     if longest is not None:
@@ -94,6 +100,10 @@ def _taken_apart(text: str, longest: int | None) -> Passage:
         windows_having=_index(windows),
         longest=max((end - start for start, end in spans), default=0),
     )
+
+
+_small = lru_cache(maxsize=KEPT)(_taken_apart)
+_large = lru_cache(maxsize=KEPT_LARGE)(_taken_apart)
 
 
 def _index(sets: Iterable[frozenset[str]]) -> dict[str, tuple[int, ...]]:

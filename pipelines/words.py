@@ -17,6 +17,7 @@ INVISIBLE = re.compile(
 
 # Endings differ, the first letters seldom do.
 PREFIX = 5
+LONGEST = 64  # characters of a word whose form is kept: one without spaces may be a whole text
 _ENDING = re.compile(r"(?<=...)(?:ing|ed|es|(?<!s)s)$")
 
 _STOP = frozenset(
@@ -50,18 +51,20 @@ def as_statement(question: str) -> str:
 def key_words(text: str) -> list[str]:
     """Return the compared form of each content word, in order."""
     words = _WORD.findall(_whole(text).casefold())
-    return [form for word in words for form in _forms(word)]
+    return [form for word in words for form in (_kept if len(word) <= LONGEST else _forms)(word)]
 
 
 def _whole(text: str) -> str:
     return _HYPHENATED.sub("", text) if "-\n" in text else text
 
 
-# A language's words repeat: looking a form up costs a tenth of making it.
-@lru_cache(maxsize=2**15)
 def _forms(word: str) -> tuple[str, ...]:
     if _UNSPACED.search(word):
         return tuple(word[i : i + 2] for i in range(max(1, len(word) - 1)))
     if word in _STOP:
         return ()
     return (word if any(c.isdigit() for c in word) else _ENDING.sub("", word)[:PREFIX],)
+
+
+# A language's words repeat: looking a form up costs a tenth of making it.
+_kept = lru_cache(maxsize=2**15)(_forms)

@@ -84,7 +84,11 @@ class KeyStore:
         self._looking = threading.Lock()
         self._version = -1
         self._known: dict[str, Known] = {}
-        self._look()
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
 
     def digest(self) -> str:
         """Return what is another one after any change."""

@@ -22,6 +22,10 @@ class Ledger:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute(SCHEMA)
 
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
     def held(self, physical: str) -> dict[str, str]:
         """Return the content of every document that is in these vectors."""
         with self._lock:

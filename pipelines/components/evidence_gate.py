@@ -8,7 +8,7 @@ from pipelines.calibration import Calibration
 from pipelines.citations import excerpt, wanted_words
 from pipelines.fencing import fenced
 from pipelines.passage import taken_apart
-from pipelines.words import view
+from pipelines.words import key_words, view
 
 
 @component
@@ -103,14 +103,14 @@ class EvidenceGate:
 
 def coverage(question: str, documents: list[Document]) -> float:
     """Return the share of the question's content words that the documents hold."""
-    asked = taken_apart(question).words
+    asked = frozenset(key_words(question))
     held = [taken_apart(document.content or "").words for document in documents]
     return len(asked & frozenset().union(*held)) / len(asked) if asked else 1.0
 
 
 def close_coverage(question: str, documents: list[Document]) -> float:
     """Return the largest share of the question's content words in two neighbouring sentences."""
-    asked = dict.fromkeys(taken_apart(question).words, 1.0)
+    asked = dict.fromkeys(frozenset(key_words(question)), 1.0)
     if not asked:
         return 1.0
     held = [taken_apart(document.content or "").window_weights(asked) for document in documents]

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,10 @@ from app.access.key_store import Key, KeyStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> KeyStore:
-    return KeyStore(tmp_path / "keys.sqlite3")
+def store(tmp_path: Path) -> Iterator[KeyStore]:
+    store = KeyStore(tmp_path / "keys.sqlite3")
+    yield store
+    store.close()
 
 
 def made(store: KeyStore, **more: Any) -> tuple[Key, tuple[str, bytes]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,10 @@ class Keys:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(tmp_path)
+def keys(tmp_path: Path) -> Iterator[Keys]:
+    keys = Keys(tmp_path)
+    yield keys
+    keys.store.close()
 
 
 def a_house(keys: Keys) -> House:

@@ -42,6 +42,7 @@ class House:
         )
         self.qdrant = qdrant
         self.journal = Journal(root / "journal.sqlite3")
+        self.ledger = Ledger(root / "embedded.sqlite3")
         self.shelf = Shelf(root)
         self.generations = Generations(settings)
         self.stores = Stores(settings, self.generations, lambda: self.journal.holdings.vectors)
@@ -52,7 +53,7 @@ class House:
             index=self.index,
             stores=self.stores,
             generations=self.generations,
-            ledger=Ledger(root / "embedded.sqlite3"),
+            ledger=self.ledger,
             turnstile=Turnstile(root),
             switching=SharedLock(root / "locks" / "vectors"),
             runner="",
@@ -102,6 +103,8 @@ def houses(tmp_path: Path) -> Iterator[Any]:
         yield make
         for house in made:
             house.index.close()
+            house.ledger.close()
+            house.journal.close()
 
 
 def test_the_new_vectors_answer_when_they_are_complete_and_not_before(houses: Any) -> None:
