@@ -34,6 +34,7 @@ from infra.models import build_models
 from infra.models.endpoint import ModelEndpoint
 from infra.nim_ground import NimGround
 from infra.planned import Planner, heed
+from infra.reach import dns_ranges
 from infra.registry import Registry
 from infra.schema import Settings
 from infra.schema.edge_choices import app_scheme, behind_proxy, certificate_hosts, public_hosts
@@ -202,7 +203,8 @@ class Stack:
             node = Workload(name="qdrant", scope=scope, port=qdrant.PEER_PORT)
             table.append(Edge(source=node, target=node, port=node.port))
         table += self._autoscale(servers, models)
-        NetworkPolicies("network", scopes, table, self.opts)
+        dns = dns_ranges(self.settings)
+        NetworkPolicies("network", scopes, table, dns, self.opts)
         if self.settings.policy.admission != "off":
             AdmissionPolicies("admission", scopes, self.settings.policy.admission, self.opts)
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from infra.schema import Settings
 
 CLUSTER_DOMAIN = "cluster.local"
+# NodeLocal DNSCache's on each node, by Kubernetes' own manifest and by kubespray
+NODE_DNS = ("169.254.20.10/32", "169.254.25.10/32")
 # of the cluster and of a pod itself: such a name or address never leaves it
 INSIDE = ("localhost", f"*.{CLUSTER_DOMAIN}", "*.svc", "127.0.0.0/8", "::1/128", "0.0.0.0/32")
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>`,;(){}\\|]+")
@@ -71,6 +73,11 @@ def no_proxy(settings: Settings, more: Iterable[str] = ()) -> str:
         *more,
     )
     return ",".join(dict.fromkeys(listed))
+
+
+def dns_ranges(settings: Settings) -> tuple[str, ...]:
+    """Return the stack's own addresses of DNS as ranges."""
+    return tuple(str(ipaddress.ip_network(each)) for each in settings.network.dns)
 
 
 def proxies(settings: Settings) -> dict[str, str]:

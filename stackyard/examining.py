@@ -217,6 +217,12 @@ def _tolerated(stack: Stack) -> list[str]:
     return [str(each["key"]) for each in given] if given else [nodes.GPU]
 
 
+def _opened_dns(stack: Stack) -> list[str]:
+    network = stack.settings.get("network")
+    given = network.get("dns") if isinstance(network, dict) else None
+    return [str(each) for each in given] if isinstance(given, list) else []
+
+
 def _cluster(stack: Stack) -> Iterator[Finding]:
     if stack.cluster_kind == "eks" and not stack.kubeconfig.is_file():
         return  # there is none before the first `up`
@@ -231,7 +237,7 @@ def _cluster(stack: Stack) -> Iterator[Finding]:
             functools.partial(cluster.rights, api, ours, everywhere=everywhere),
             functools.partial(cluster.storage, api, str(wanted) if wanted else None),
             functools.partial(cluster.pod_security, api, OPERATOR, ours),
-            functools.partial(cluster.dns, api),
+            functools.partial(cluster.dns, api, _opened_dns(stack)),
             functools.partial(cluster.clock, api),
             functools.partial(nodes.nodes, api, selector_of(stack), _tolerated(stack), made=made),
         ]

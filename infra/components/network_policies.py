@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 
 from infra.components.scope import Scope
 from infra.labels import labels, selector
+from infra.reach import NODE_DNS
 
 ANYWHERE = ("0.0.0.0/0", "::/0")  # a NetworkPolicy knows addresses, not host names
 # where a cloud gives a node's credentials to whoever asks
@@ -74,16 +75,28 @@ class Edge:
 
 
 class NetworkPolicies(pulumi.ComponentResource):
-    """Default-deny both ways in every namespace, DNS, and a policy for each end of each edge."""
+    """Default-deny both ways in every namespace, DNS, and a policy for each end of each edge.
+
+    `dns` are ranges of addresses where names are resolved, besides those of every cluster.
+    """
 
     def __init__(
         self,
         name: str,
         scopes: Sequence[Scope],
         table: Sequence[Edge],
+        dns: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("stackyard:index:NetworkPolicies", name, None, opts)
+        # no selector finds a pod on its node's own network, and NodeLocal DNSCache is one
+        servers = [
+            net.NetworkPolicyPeerArgs(namespace_selector=in_namespace("kube-system")),
+            *(
+                net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=each))
+                for each in (*NODE_DNS, *dns)
+            ),
+        ]
         for scope in scopes:
             short = scope.name.removesuffix(f"-{scope.stack}")
             self._policy(
@@ -99,11 +112,7 @@ class NetworkPolicies(pulumi.ComponentResource):
                     policy_types=["Egress"],
                     egress=[
                         net.NetworkPolicyEgressRuleArgs(
-                            to=[
-                                net.NetworkPolicyPeerArgs(
-                                    namespace_selector=in_namespace("kube-system")
-                                )
-                            ],
+                            to=servers,
                             ports=[_port(DNS_PORT, "UDP"), _port(DNS_PORT, "TCP")],
                         )
                     ],

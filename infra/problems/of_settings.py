@@ -13,6 +13,7 @@ from infra.problems.of_backup import backup_problems
 from infra.problems.of_edge import edge_problems
 from infra.problems.of_eks import eks_problems
 from infra.problems.of_gpus import gpu_problems
+from infra.problems.of_network import network_problems
 from infra.problems.of_scaling import scaling_problems
 from infra.problems.telling import PROJECT, alias_of, hint, only, secret_hint, shown
 from infra.schema import SECRETS, EmbeddingSettings, ModelSettings, Settings
@@ -71,6 +72,7 @@ def wrong_together(settings: Settings, secrets: frozenset[str]) -> list[str]:
         *eks_problems(settings),
         *gpu_problems(settings),
         *scaling_problems(settings),
+        *network_problems(settings),
         *_registry(settings, secrets),
         *edge_problems(settings),
         *access_problems(settings, secrets),

@@ -13,6 +13,13 @@ Reachable = Annotated[
         pattern=r"^(\*\.)?[a-z0-9][a-z0-9.-]*(:[0-9]{1,5}|/[0-9]{1,2})?$|^[0-9a-f:]+(/[0-9]{1,3})?$"
     ),
 ]
+# an address or a range of addresses
+Addresses = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$|^[0-9a-f:]+(/[0-9]{1,3})?$"
+    ),
+]
 NotProxied = Annotated[str, StringConstraints(pattern=r"^[^\s,]+$")]
 
 
@@ -44,6 +51,11 @@ class NetworkSettings(Frozen):
         default=[],
         description="airgapped: what may be named besides the cluster and the registry: host, "
         "host:port, *.domain, and the ranges of addresses behind them, for the network policies",
+    )
+    dns: list[Addresses] = Field(
+        default=[],
+        description="where pods resolve names, besides the pods of `kube-system` and NodeLocal "
+        "DNSCache's usual 169.254.20.10 and 169.254.25.10: addresses or ranges",
     )
     proxy: ProxySettings = Field(default=ProxySettings(), description="the proxy of pods")
     tls: InsideTlsSettings = Field(

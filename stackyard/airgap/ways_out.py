@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from infra.reach import AllowList
+from infra.reach import NODE_DNS, AllowList
 from stackyard.airgap.check import Check, Leak, checked
 from stackyard.airgap.part import Json, Part, Place
 
@@ -61,7 +61,8 @@ def _policy(part: Part, place: Place) -> Iterator[Leak]:
             yield Leak(part.name, "lets pods out to everybody")
         for peer in rule.get("to", []):
             block = peer.get("ipBlock", {}).get("cidr")
-            if block is not None and not _inside(block, place.allowed):
+            own = block in NODE_DNS  # of the node itself, and nothing else is behind it
+            if block is not None and not own and not _inside(block, place.allowed):
                 yield Leak(part.name, f"lets pods out to {block}, which is in no allowed range")
 
 

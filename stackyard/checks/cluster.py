@@ -1,12 +1,17 @@
 """The cluster: who we are there, storage, Pod Security, its DNS and its clock."""
 
+import ipaddress
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
+from infra.reach import NODE_DNS
 from stackyard.checks.finding import Finding, ok, problem, unknown
 from stackyard.kubernetes import Json, Kubernetes, Refused
 
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+APP, DNS_PODS = "k8s-app", "k8s-app%20in%20%28kube-dns%2Cnode-local-dns%29"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 CLOCK_SECONDS = 60  # signed requests and tokens bear minutes, logs do not
@@ -129,9 +134,14 @@ def pod_security(cluster: Kubernetes, operator: str, ours: list[str]) -> Iterato
             yield ok("Pod Security", f"{name}: {level}")
 
 
-def dns(cluster: Kubernetes) -> Iterator[Finding]:
-    """Check that the cluster's DNS has ready pods."""
-    pods = cluster.items("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns")
+def dns(cluster: Kubernetes, opened: Sequence[str] = ()) -> Iterator[Finding]:
+    """Check that the cluster's DNS has ready pods, and that ours may ask it.
+
+    `opened` are the ranges of network.dns.
+    """
+    found = cluster.items(f"{KUBE_SYSTEM}/pods?labelSelector={DNS_PODS}")
+    local = [pod for pod in found if pod["metadata"].get("labels", {}).get(APP) == "node-local-dns"]
+    pods = [pod for pod in found if pod not in local]
     ready = [pod["metadata"]["name"] for pod in pods if is_ready(pod)]
     if ready:
         yield ok("cluster DNS", f"{len(ready)} of {len(pods)} pods ready")
@@ -141,6 +151,36 @@ def dns(cluster: Kubernetes) -> Iterator[Finding]:
         yield problem("cluster DNS", f"none of {len(pods)} pods is ready", why, fix)
     else:
         yield unknown("cluster DNS", "no pods with k8s-app=kube-dns in kube-system")
+    if local:
+        yield from _node_dns(_listening(local[0]), opened)
+
+
+def _node_dns(addresses: list[str], opened: Sequence[str]) -> Iterator[Finding]:
+    """Tell whether the policies let pods ask NodeLocal DNSCache, which is on the nodes' network."""
+    ranges = [ipaddress.ip_network(each) for each in (*NODE_DNS, *opened)]
+    closed = [
+        each
+        for each in addresses
+        if not any(ipaddress.ip_address(each) in network for network in ranges)
+    ]
+    where = ", ".join(addresses) or "addresses that its pods do not tell"
+    if closed:
+        why = "where network policies are enforced, pods that ask it resolve no name"
+        fix = f"pulumi config set --path 'stackyard:network.dns[{len(opened)}]' {closed[0]}"
+        yield problem("NodeLocal DNSCache", f"is on {where}; {closed[0]} is not open", why, fix)
+    else:
+        yield ok("NodeLocal DNSCache", f"is on {where}")
+
+
+def _listening(pod: Json) -> list[str]:
+    """Return the addresses that NodeLocal DNSCache is told to answer on: -localip A,B."""
+    for container in pod.get("spec", {}).get("containers", []):
+        words = [*container.get("command", []), *container.get("args", [])]
+        for word, following in itertools.pairwise([*words, ""]):
+            name, _, value = str(word).lstrip("-").partition("=")
+            if name == "localip":
+                return [each.strip() for each in (value or following).split(",") if each.strip()]
+    return []
 
 
 def clock(cluster: Kubernetes) -> Iterator[Finding]:

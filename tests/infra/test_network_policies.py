@@ -9,6 +9,8 @@ from infra.components.scope import Scope
 from infra.components.way_out import outward
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
+from tests.infra.test_gpu_settings import refusal
+from tests.infra.ways import leaves
 
 MODELS = ("llm", "embedding", "ranking")
 
@@ -26,9 +28,14 @@ def inside(namespace: str) -> dict[str, Any]:
     return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
 
 
+@pytest.fixture(scope="module")
+def deployed(deploy_once: Deploy) -> Deployment:
+    return deploy_once()
+
+
 @pytest.fixture
-def policies(deploy: Deploy) -> dict[str, dict[str, Any]]:
-    return by_name(deploy())
+def policies(deployed: Deployment) -> dict[str, dict[str, Any]]:
+    return by_name(deployed)
 
 
 def by_name(deployment: Deployment) -> dict[str, dict[str, Any]]:
@@ -51,13 +58,55 @@ def test_names_may_be_resolved(policies: dict[str, dict[str, Any]]) -> None:
     for namespace in ("rag-dev", "models-dev"):
         assert policies[f"{namespace}/dns"]["egress"] == [
             {
-                "to": [{"namespaceSelector": inside("kube-system")}],
+                "to": [
+                    {"namespaceSelector": inside("kube-system")},
+                    {"ipBlock": {"cidr": "169.254.20.10/32"}},
+                    {"ipBlock": {"cidr": "169.254.25.10/32"}},
+                ],
                 "ports": [
                     {"port": 53, "protocol": "UDP"},
                     {"port": 53, "protocol": "TCP"},
                 ],
             }
         ]
+
+
+@pytest.mark.parametrize("workload", ["rag-deployment", "llm-deployment"])
+@pytest.mark.parametrize("over", ["UDP", "TCP"])
+def test_a_cache_of_names_on_the_node_may_be_asked_and_nothing_else_there(
+    deployed: Deployment, workload: str, over: str
+) -> None:
+    for address in ("169.254.20.10", "169.254.25.10"):
+        assert leaves(deployed, workload, address, 53, over)
+        assert not leaves(deployed, workload, address, 80, over)
+    for address in ("169.254.169.254", "169.254.20.11", "10.96.0.10"):
+        assert not leaves(deployed, workload, address, 53, over), address
+
+
+def test_a_stack_may_name_its_own_dns(deploy: Deploy) -> None:
+    found = deploy({"network": {"dns": ["10.96.0.10", "fd00:10::/64"]}})
+
+    for address in ("169.254.20.10", "10.96.0.10", "fd00:10::a"):
+        assert leaves(found, "llm-deployment", address, 53, "UDP"), address
+    assert not leaves(found, "llm-deployment", "10.96.0.11", 53, "UDP")
+    assert not leaves(found, "llm-deployment", "10.96.0.10", 443)
+
+
+@pytest.mark.parametrize(
+    ("dns", "problem"),
+    [
+        ("169.254.169.254", "where a cloud gives a node's credentials"),
+        ("169.254.0.0/16", "where a cloud gives a node's credentials"),
+        ("0.0.0.0/0", "where a cloud gives a node's credentials"),
+        ("10.96.0.10/8", "has host bits set"),
+        ("10.96.0.256", "does not appear to be an IPv4 or IPv6 network"),
+    ],
+)
+def test_a_dns_that_no_policy_may_open_is_refused(deploy: Deploy, dns: str, problem: str) -> None:
+    (told,) = refusal(deploy, {"network": {"dns": [dns]}})
+
+    assert told.startswith("stackyard:network.dns[0]: ")
+    assert problem in told
 
 
 @pytest.mark.parametrize(
@@ -103,7 +152,8 @@ def test_nothing_leaves_a_stack_with_local_models(policies: dict[str, dict[str, 
     ]
 
     assert targets
-    assert all("namespaceSelector" in peer for peer in targets)
+    outside = {peer["ipBlock"]["cidr"] for peer in targets if "namespaceSelector" not in peer}
+    assert outside == {"169.254.20.10/32", "169.254.25.10/32"}  # of the node itself
 
 
 def test_the_policies_of_the_table_are_all_there_are(policies: dict[str, dict[str, Any]]) -> None:

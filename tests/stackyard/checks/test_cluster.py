@@ -137,6 +137,48 @@ def test_dns_needs_a_ready_pod(
     assert [finding.status for finding in cluster.dns(api)] == [status]
 
 
+@pytest.mark.parametrize(
+    ("words", "opened", "status", "what"),
+    [
+        (["-localip", "169.254.25.10"], [], "ok", "is on 169.254.25.10"),
+        (["-localip=169.254.20.10"], [], "ok", "is on 169.254.20.10"),
+        (
+            ["-localip", "169.254.20.10,10.96.0.10"],
+            [],
+            "problem",
+            "is on 169.254.20.10, 10.96.0.10; 10.96.0.10 is not open",
+        ),
+        (
+            ["-localip", "169.254.20.10,10.96.0.10"],
+            ["10.96.0.10/32"],
+            "ok",
+            "is on 169.254.20.10, 10.96.0.10",
+        ),
+        ([], [], "ok", "is on addresses that its pods do not tell"),
+    ],
+)
+def test_a_cache_of_names_on_the_nodes_is_told_with_what_the_policies_keep_from_it(
+    fake: FakeKubernetes,
+    api: Kubernetes,
+    words: list[str],
+    opened: list[str],
+    status: str,
+    what: str,
+) -> None:
+    fake.lists[DNS] = [
+        {
+            "metadata": {"name": "node-local-dns-x", "labels": {"k8s-app": "node-local-dns"}},
+            "spec": {"containers": [{"args": words}]},
+        }
+    ]
+
+    (found,) = [each for each in cluster.dns(api, opened) if each.check == "NodeLocal DNSCache"]
+
+    assert (found.status, found.what) == (status, what)
+    if status == "problem":
+        assert found.fix == "pulumi config set --path 'stackyard:network.dns[0]' 10.96.0.10"
+
+
 def test_clocks_apart_are_a_problem(fake: FakeKubernetes, api: Kubernetes) -> None:
     fake.date = formatdate(time() + 600, usegmt=True)
 
