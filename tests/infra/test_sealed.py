@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.reach import NODE_DNS
 from infra.registry import parse
 from tests.infra.conftest import Deploy
 from tests.infra.recorder import Deployment
@@ -353,8 +354,11 @@ def test_no_policy_lets_anything_out_but_to_the_registry(deploy: Deploy, tmp_pat
         if "ipBlock" in peer
     }
     assert blocks == {
-        (f"{role}-import-to-registry-egress", "10.0.0.10/32")
-        for role in ("llm", "embedding", "ranking")
+        *(("dns", own) for own in NODE_DNS),  # of the node itself
+        *(
+            (f"{role}-import-to-registry-egress", "10.0.0.10/32")
+            for role in ("llm", "embedding", "ranking")
+        ),
     }
 
 

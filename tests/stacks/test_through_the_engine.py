@@ -25,6 +25,44 @@ from infra.program import deploy
 deploy()
 """
 
+DOWNLOADING = """
+import pulumi
+import pulumi_kubernetes as k8s
+from infra.clusters.cluster import GpuPlace
+from infra.components.filling_job import filling_job
+from infra.components.nim_download import FILES, told_of_a_wait
+from infra.components.scope import Scope
+
+namespace = pulumi.Output.from_input("models-x")
+cluster = k8s.Provider("cluster", kubeconfig="none")
+job = filling_job(
+    "llm-download",
+    name="llm-download-{files}",
+    label="llm-download",
+    role="llm",
+    scope=Scope(stack="x", name="models-x", namespace=namespace),
+    account="llm",
+    gpu=GpuPlace(node_selector={{}}, tolerations=[]),
+    pull_secrets=None,
+    container=k8s.core.v1.ContainerArgs(name="download", image="{image}"),
+    claim="llm-cache",
+    opts=pulumi.ResourceOptions(provider=cluster),
+)
+pod = {{"containers": [{{"name": "llm", "image": "{image}"}}]}}
+metadata = {{"labels": {{"a": "b"}}, "annotations": {{FILES: "{files}"}}}}
+k8s.apps.v1.Deployment(
+    "llm-deployment",
+    metadata={{"name": "llm"}},
+    spec={{
+        "selector": {{"matchLabels": {{"a": "b"}}}},
+        "template": {{"metadata": metadata, "spec": pod}},
+    }},
+    opts=pulumi.ResourceOptions(
+        provider=cluster, depends_on=[job], hooks=told_of_a_wait("llm", "models-x", "{files}")
+    ),
+)
+"""
+
 
 @pytest.fixture(scope="module")
 def eks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
@@ -125,41 +163,44 @@ def test_the_onprem_stack_lives_its_whole_life_on_doubles(onprem: Driver) -> Non
     assert not [name for name in made if name.startswith(("Vpc", "Cluster", "StorageClass"))]
     assert NEEDED["onprem"]["ngcApiKey"] not in onprem.pulumi("stack", "export")
 
-    # what a server is told, and a new key, start no download anew, and a new key no server
-    onprem.set("models.llm.environment.NIM_PASSTHROUGH_ARGS", "--disable-custom-all-reduce")
-    onprem.pulumi("config", "set", "--secret", "stackyard:ngcApiKey", "nvapi-another")
-    said = onprem.up(preview=True)
-    assert sorted(onprem.calls()) == [
-        ("update", "Deployment llm-deployment"),
-        ("update", "Secret ngc-api"),
-        ("update", "Secret ngc-pull"),
-    ]
-    assert "runs anew" not in said
-
-    # other files without a profile want a GPU, and the preview says so
-    onprem.set("models.llm.environment.NIM_REPOSITORY_OVERRIDE", "https://store.example.com")
-    said = onprem.pulumi("preview")
-    assert "warning: llm-download runs anew, and without models.llm.profile on a GPU" in said
-    assert "kubectl scale -n models-onprem deployment/llm --replicas=0" in said
-    assert "ranking-download runs anew" not in said
-
     onprem.set("models.llm.profile", "vllm-bf16-tp1-pp1")
-    said = onprem.up(preview=True)
-    changed = sorted(set(onprem.calls()))
-    assert "runs anew" not in said
-    assert [name for _, name in changed if name.startswith("Job")] == ["Job llm-download"] * 2
-    assert {name for _, name in changed} == {"Job llm-download", "Deployment llm-deployment"}
-    # the Job anew is that of today, with all that was left alone before
-    (job,) = [each for urn, (_, each) in resources(onprem).items() if urn.endswith("llm-download")]
-    (download,) = job["spec"]["template"]["spec"]["containers"]
-    assert download["args"] == ["download-to-cache", "-p", "vllm-bf16-tp1-pp1"]
-    assert {"name": "NIM_PASSTHROUGH_ARGS", "value": "--disable-custom-all-reduce"} in download[
-        "env"
-    ]
+    onprem.up()
+    changed = {name for _, name in onprem.calls()}
+    assert changed == {"Job llm-download", "Deployment llm-deployment"}
 
     onprem.destroy()
     gone = [name for method, name in onprem.calls() if method == "delete"]
     _in_order(gone, "Deployment llm-deployment", "Release gpu-operator-release")
+
+
+def test_a_download_is_left_alone_until_its_files_change_and_a_preview_tells_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKYARD_HOME", str(tmp_path / "home"))
+    driver = Driver("onprem", tmp_path)
+    program = driver.project / "__main__.py"
+
+    program.write_text(DOWNLOADING.format(files="a", image="one"))
+    driver.up()
+    driver.calls()
+    program.write_text(DOWNLOADING.format(files="a", image="two"))
+    driver.up()
+    # another pod is no other file
+    assert driver.calls() == [("update", "Deployment llm-deployment")]
+
+    program.write_text(DOWNLOADING.format(files="b", image="three"))
+    previewed, _, updated = driver.up(preview=True).partition("Updating (")
+
+    assert "warning: llm-download runs anew, and without models.llm.profile on a GPU" in previewed
+    assert "kubectl scale -n models-x deployment/llm --replicas=0" in previewed
+    assert updated
+    assert "runs anew" not in updated
+    called = driver.calls()
+    assert called.count(("create", "Job llm-download")) == 1
+    assert called.count(("delete", "Job llm-download")) == 1
+    # what is made anew is the pod of today
+    (job,) = [each for urn, (_, each) in resources(driver).items() if urn.endswith("llm-download")]
+    assert job["spec"]["template"]["spec"]["containers"] == [{"name": "download", "image": "three"}]
 
 
 def test_keda_and_a_server_are_there_before_it_is_scaled_and_go_after_that(
