@@ -2,17 +2,15 @@
 
 import difflib
 import os
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
-from limits import parse
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.authorities import bundle
-from app.backup.sealing import keys_in
 from app.provider_settings import ProviderSettings
+from app.setting_types import BackupKeys, File, Folder, ModelUrl, Ranges, Rate, Url
 from pipelines.reading.limits import AT_ONCE
 
 PREFIX = "RAG_"
@@ -52,51 +50,51 @@ class Settings(ProviderSettings, BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    qdrant_url: str
-    qdrant_api_key_file: Path | None = None
+    qdrant_url: Url
+    qdrant_api_key_file: File | None = None
     # what questions go with, where Qdrant has a key that only reads. Unset: the same
-    qdrant_read_api_key_file: Path | None = None
+    qdrant_read_api_key_file: File | None = None
     # of a collection that is made from now on
     qdrant_shards: int = Field(default=1, ge=1)
     qdrant_copies: int = Field(default=1, ge=1)
     collection: str = Field(default="documents", pattern=f"^{COLLECTION}$")
     engine: Literal["fast", "stock"] = "fast"
 
-    llm_url: str
+    llm_url: ModelUrl
     llm_model: str = Field(min_length=1)
-    llm_api_key_file: Path | None = None
-    embedding_url: str
+    llm_api_key_file: File | None = None
+    embedding_url: ModelUrl
     embedding_model: str = Field(min_length=1)
     embedding_dimension: int = Field(gt=0, le=65536)
-    embedding_api_key_file: Path | None = None
+    embedding_api_key_file: File | None = None
     # The model to change to: its vectors are built beside, and answer when they are complete.
-    next_embedding_url: str | None = None
+    next_embedding_url: ModelUrl | None = None
     next_embedding_model: str | None = Field(default=None, min_length=1)
     next_embedding_dimension: int | None = Field(default=None, gt=0, le=65536)
-    next_embedding_api_key_file: Path | None = None
-    ranking_url: str
+    next_embedding_api_key_file: File | None = None
+    ranking_url: ModelUrl
     ranking_model: str = Field(min_length=1)
-    ranking_api_key_file: Path | None = None
+    ranking_api_key_file: File | None = None
     # authorities that vouch for what is called, besides the public ones
-    ca_file: Path | None = None
+    ca_file: File | None = None
 
-    api_keys_file: Path | None = None
+    api_keys_file: File | None = None
     # the first seals backups, all open them. Unset: backups are plain
-    backup_keys_file: Path | None = None
+    backup_keys_file: BackupKeys | None = None
     anonymous: bool = False
     default_readers: Literal["everyone", "owner"] = "everyone"
-    caller_rate: str | None = None
+    caller_rate: Rate | None = None
     # what becomes of a document that speaks to a language model
     injections: Literal["report", "quarantine"] = "report"
     retention_days: int | None = Field(default=None, gt=0)
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
+    tls_certificate_file: File | None = None
+    tls_key_file: File | None = None
     # whose X-Forwarded-For and -Proto are believed: nobody's
-    trusted_proxies: list[str] = []
+    trusted_proxies: Ranges = []
     audit_questions: bool = False
 
     data_dir: Path = Path("/data")
-    site_dir: Path | None = None
+    site_dir: Folder | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=1416, ge=0, le=65535)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -120,97 +118,13 @@ class Settings(ProviderSettings, BaseSettings):
     max_archive_depth: int = Field(default=3, gt=0)
     # tesseract: a machine without it is refused, not worked on
     ocr: Literal["auto", "tesseract", "off"] = "auto"
-    ocr_url: str | None = None
-    ocr_api_key_file: Path | None = None
+    ocr_url: ModelUrl | None = None
+    ocr_api_key_file: File | None = None
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{3,20}([+][A-Za-z_]{3,20}){0,9}$")
     indexing_jobs: int = Field(default=4, gt=0, le=32)
     # On SIGTERM it goes on taking requests for so long, then ends those that run.
     leave_seconds: float = Field(default=0, ge=0, le=300)
     shutdown_seconds: int = Field(default=60, gt=0)
-
-    @field_validator("caller_rate")
-    @classmethod
-    def _is_a_rate(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                parse(value)
-            except ValueError:
-                message = f"is {value!r}; it must be a rate such as 60/minute"
-                raise ValueError(message) from None
-        return value
-
-    @field_validator(
-        "qdrant_url", "llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url"
-    )
-    @classmethod
-    def _is_http(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            message = f"is {value!r}; it must begin with http:// or https://"
-            raise ValueError(message)
-        return value.rstrip("/")
-
-    @field_validator("llm_url", "embedding_url", "ranking_url", "next_embedding_url", "ocr_url")
-    @classmethod
-    def _ends_in_v1(cls, value: str | None) -> str | None:
-        if value is not None and not value.endswith("/v1"):
-            message = f"is {value!r}; it must end in /v1"
-            raise ValueError(message)
-        return value
-
-    @field_validator(
-        "qdrant_api_key_file",
-        "qdrant_read_api_key_file",
-        "llm_api_key_file",
-        "embedding_api_key_file",
-        "next_embedding_api_key_file",
-        "ranking_api_key_file",
-        "ocr_api_key_file",
-        "ca_file",
-        "api_keys_file",
-        "backup_keys_file",
-        "tls_certificate_file",
-        "tls_key_file",
-    )
-    @classmethod
-    def _is_a_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            message = f"is {str(value)!r}, which is not a file"
-            raise ValueError(message)
-        return value
-
-    @field_validator("backup_keys_file")
-    @classmethod
-    def _holds_keys(cls, value: Path | None) -> Path | None:
-        try:
-            held = value is None or keys_in(value.read_text(encoding="utf-8"))
-        except ValueError as error:
-            message = f"is {str(value)!r}: {error}"
-            raise ValueError(message) from None
-        if not held:
-            message = f"is {str(value)!r}, which holds no key"
-            raise ValueError(message)
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_ranges(cls, value: list[str]) -> list[str]:
-        for each in value:
-            try:
-                ip_network(each)
-            except ValueError as error:
-                message = f"has {each!r}: {error}"
-                raise ValueError(message) from None
-        return value
-
-    @field_validator("site_dir")
-    @classmethod
-    def _is_a_folder(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_dir():
-            message = f"is {str(value)!r}, which is not a folder"
-            raise ValueError(message)
-        return value
 
     @model_validator(mode="after")
     def _somebody_may_ask(self) -> Self:
