@@ -42,8 +42,8 @@ def _slides(archive: zipfile.ZipFile) -> list[str]:
     found = []
     for slide in listed:
         # `id` stands there twice: the slide's own without, the relation's with a namespace.
-        relation = next(value for key, value in slide.attrib.items() if str(key).endswith("}id"))
-        found.append(targets[str(relation)][1])
+        relations = [value for key, value in slide.attrib.items() if str(key).endswith("}id")]
+        found.append(targets[str(relations[0])][1])
     return found
 
 

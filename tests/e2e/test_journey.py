@@ -239,7 +239,7 @@ def test_55_a_backup_by_the_clock_lies_whole_on_its_volume(yard: Yard) -> None:
     yard.kubectl("wait", "-n", namespace, *complete)
 
     said = yard.kubectl("logs", "-n", namespace, "job/by-hand")
-    assert re.search(r"stackyard-\d{8}T\d{6}Z\.tar \d+ bytes, removed none", said), said
+    assert re.search(r"stackyard-\d{8}T\d{9}Z-[0-9a-f]{8}\.tar \d+ bytes, removed none", said), said
 
 
 def test_60_drift_is_seen_and_repaired(yard: Yard, service: httpx.Client) -> None:

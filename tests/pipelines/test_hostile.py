@@ -239,6 +239,14 @@ def test_what_is_nested_too_deep_is_refused(tmp_path: Path, name: str, data: byt
     assert verdict(tmp_path, name, data)[0] == "damaged"
 
 
+def test_slides_that_no_relation_names_are_refused(tmp_path: Path) -> None:
+    nameless = edited(
+        pptx([("T", ["x"])]), "ppt/presentation.xml", lambda xml: xml.replace(b" r:id=", b" other=")
+    )
+
+    assert verdict(tmp_path, "a.pptx", nameless)[0] == "damaged"
+
+
 def test_html_nested_without_end_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"<div>" * 100_000 + b"Pumps need oil.")
 
