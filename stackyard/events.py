@@ -13,6 +13,8 @@ DOING = {
     "refresh": "looking at",
     "read": "reading",
 }
+# What it says of itself: that the run failed, and that a plugin comes from PATH, as ours may.
+OF_THE_ENGINE = ("update failed", "using pulumi-")
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Progress:
             return
         text = str(event.get("message", "")).strip()
         urn = str(event.get("urn") or "")
-        if text and not text.startswith("update failed"):
+        if text and not text.startswith(OF_THE_ENGINE):
             said = f"{_name(urn)}: {text}" if urn and "pulumi:Stack" not in urn else text
             if said not in told:
                 told.append(said)

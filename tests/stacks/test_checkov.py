@@ -104,9 +104,8 @@ def test_every_finding_is_repaired_or_argued_and_no_argument_is_left_over(
     render: Callable[[Deployment, Path], None],
 ) -> None:
     public = settings_of(ROOT / "examples/Pulumi.eks.yaml") | {"registry": {"mirrored": True}}
-    closed = {key: value for key, value in EKS.items() if key != "endpointCidrs"}
     private: dict[str, Any] = {
-        "cluster": {**closed, "endpoint": "private"},
+        "cluster": {**EKS, "endpoint": "private"},
         "registry": {"mirrored": True},
         "gpuOperator": {"chart": "./chart.tgz"},
         "models": {
