@@ -41,6 +41,7 @@ __all__ = [
     "Page",
     "Readers",
     "Reading",
+    "ReadingKilled",
     "UnreadableDocument",
     "kind_of",
     "read_document",
@@ -52,10 +53,20 @@ ROOT = Path(__file__).parents[1]
 GRACE = 5.0
 
 
+class ReadingKilled(Exception):
+    """What read a file was killed from outside: with its node, or by the kernel for memory.
+
+    It says nothing of the file the first time; another try may read it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("what read the file was killed")
+
+
 def read_document(path: Path, name: str, limits: Limits | None = None) -> Reading:
     """Return what the file at `path` holds; `name` is what its owner calls it.
 
-    Blocks until the file is read: call it from a thread. Raises UnreadableDocument.
+    Blocks until the file is read: call it from a thread. Raises UnreadableDocument, ReadingKilled.
     """
     return _shared().read(path, name, limits or Limits())
 
@@ -87,7 +98,7 @@ class Readers:
         alone: bool = False,
         watched: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Reading:
-        """Return what the file holds, or raise UnreadableDocument.
+        """Return what the file holds, or raise UnreadableDocument or ReadingKilled.
 
         `alone` waits until nothing else is read, and lets nothing else begin. `watched` is entered
         where the reading itself begins, and left at its end.
@@ -101,7 +112,7 @@ class Readers:
             return reader.read(path, name, limits)
 
     def draw(self, path: Path, name: str, page: int, limits: Limits) -> bytes:
-        """Return a page of a PDF as a PNG, or raise UnreadableDocument."""
+        """Return a page of a PDF as a PNG, or raise UnreadableDocument or ReadingKilled."""
         with self._one() as reader:
             return reader.draw(path, name, page, limits)
 
@@ -177,8 +188,11 @@ class _Reader:
         os.lseek(self._memory, 0, os.SEEK_SET)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise ReadingKilled from error
         ready, _, _ = select.select([self._process.stdout], [], [], limits.seconds + GRACE)
         if not ready:
             self.close()
@@ -186,7 +200,9 @@ class _Reader:
         ended = self._process.stdout.readline().strip()
         if not ended:
             self.close()
-        code = int(ended or b"1")
+        code = int(ended or str(-signal.SIGKILL))
+        if code == -signal.SIGKILL:
+            raise ReadingKilled
         if code in (-signal.SIGXCPU, -signal.SIGALRM):
             raise _too_slow(limits)
         if code != 0:

@@ -14,14 +14,15 @@ from app.documents.records import Document, Job
 from app.documents.shelf import Shelf, is_full
 from app.failures import Failure, explain
 from app.log import where
-from pipelines.convert import Limits, Page, Readers, UnreadableDocument
+from pipelines.convert import Limits, Page, Readers, ReadingKilled, UnreadableDocument
 from pipelines.ocr import Ocr, recognized
 from pipelines.reading.injection import examined
 
 log = logging.getLogger("app.indexer")
 MOST_ATTEMPTS = 40  # with the delays below about 18 minutes: a NIM may take that long to start
 LONGEST_DELAY = 30.0
-FURTHER_TRIES = 2  # of a file during whose reading the process ended
+FURTHER_TRIES = 2  # of a file during whose reading the process ended, or what it reads with
+KILLED_DELAY = 1.0  # seconds
 
 
 class Withdrawn(Exception):
@@ -99,6 +100,9 @@ class Work:
         except Withdrawn as error:
             self._take_back(job)
             self._journal.close_job(job, "cancelled", str(error))
+        except ReadingKilled as error:
+            # As where the process itself ends: the kernel takes the one or the other.
+            self._journal.retry(job, str(error), stage="convert", delay=KILLED_DELAY)
         except Exception as error:
             self._failed(job, error)
         self._tidy(job)
@@ -146,8 +150,8 @@ class Work:
             raise Withdrawn(message)
         if job.unended > FURTHER_TRIES:
             reason = (
-                f"the service ended {job.unended} times while it read this file, by all signs for"
-                " want of memory; split it, or take out what is large in it"
+                f"what read this file was killed {job.unended} times, by all signs for want of"
+                " memory; split it, or take out what is large in it"
             )
             raise UnreadableDocument(kind="too-large", reason=reason)
         original = self._shelf.original(job.sha256)
@@ -206,8 +210,12 @@ class Work:
         self._journal.begin_reading(job)
         try:
             yield
-        finally:
+        except ReadingKilled:
+            raise  # it stays counted
+        except BaseException:
             self._journal.end_reading(job)
+            raise
+        self._journal.end_reading(job)
 
     def _in_turn(self, ocr: Ocr) -> Ocr:
         return _InTurn(ocr, self._readers) if ocr.is_local else ocr

@@ -82,7 +82,7 @@ def test_a_file_that_ends_the_process_is_refused_after_two_further_tries(
     ended = journal.job(job.id)
     assert ended is not None
     assert (ended.status, ended.attempts) == ("refused", 4)
-    assert str(ended.reason).startswith("the service ended 3 times while it read this file")
+    assert str(ended.reason).startswith("what read this file was killed 3 times")
 
 
 def test_before_that_it_is_read_as_ever(journal: Journal, work: Work) -> None:
