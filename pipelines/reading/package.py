@@ -40,6 +40,10 @@ def open_package(path: Path, what: str, limits: Limits) -> zipfile.ZipFile:
             raise UnreadableDocument(kind="encrypted", reason=reason)
     archive = open_zip(path, what, limits)
     for entry in archive.infolist():
+        # Of the others, LZMA takes as much memory as the file says, up to 4 GB.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            reason = f"the {what} packs {entry.filename} by a method that no office uses"
+            raise UnreadableDocument(kind="damaged", reason=reason)
         if entry.filename.endswith((".xml", ".rels")):
             with archive.open(entry) as file:
                 if b"<!DOCTYPE" in file.read(HEAD):

@@ -247,6 +247,17 @@ def test_slides_that_no_relation_names_are_refused(tmp_path: Path) -> None:
     assert verdict(tmp_path, "a.pptx", nameless)[0] == "damaged"
 
 
+def test_a_part_that_is_packed_as_no_office_does_is_refused(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("ppt/presentation.xml", "<p/>")
+
+    kind, reason = verdict(tmp_path, "a.pptx", packed.getvalue())
+
+    assert kind == "damaged"
+    assert reason == "the PPTX packs ppt/presentation.xml by a method that no office uses"
+
+
 def test_html_nested_without_end_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"<div>" * 100_000 + b"Pumps need oil.")
 
