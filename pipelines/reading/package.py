@@ -55,6 +55,10 @@ def open_package(path: Path, what: str, limits: Limits) -> zipfile.ZipFile:
 def open_zip(path: Path, what: str, limits: Limits) -> zipfile.ZipFile:
     """Return the open zip, or refuse one that unpacks to too much."""
     archive = zipfile.ZipFile(path)
+    most = path.stat().st_size
+    if any(entry.compress_size > most for entry in archive.infolist()):
+        message = "a part is longer than the file"  # as much memory would be asked for
+        raise zipfile.BadZipFile(message)
     sizes = ((entry.file_size, entry.compress_size) for entry in archive.infolist())
     refuse_bomb(sizes, what, limits)
     return archive

@@ -258,6 +258,15 @@ def test_a_part_that_is_packed_as_no_office_does_is_refused(tmp_path: Path) -> N
     assert reason == "the PPTX packs ppt/presentation.xml by a method that no office uses"
 
 
+@pytest.mark.parametrize("name", ["a.pptx", "a.zip"])
+def test_a_part_that_is_longer_than_its_file_is_refused(tmp_path: Path, name: str) -> None:
+    data = bytearray(samples(tmp_path)[name])
+    entry = data.index(b"PK\x01\x02")  # the directory's first
+    data[entry + 20 : entry + 24] = (2**31).to_bytes(4, "little")
+
+    assert verdict(tmp_path, name, bytes(data))[0] == "damaged"
+
+
 def test_html_nested_without_end_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"<div>" * 100_000 + b"Pumps need oil.")
 
