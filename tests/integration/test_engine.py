@@ -98,8 +98,8 @@ def test_an_up_that_was_killed_is_carried_on_by_the_next(engine: Engine, tmp_pat
 
 
 def test_an_engine_that_outlived_its_up_is_waited_for(engine: Engine, tmp_path: Path) -> None:
-    lock = begin_and_kill(engine, tmp_path / "begun")
-    waited = []
+    lock = begin_and_kill(engine, tmp_path / "begun", seconds=10)
+    waited: list[str] = []
 
     def tell(text: str) -> None:
         if not waited:  # a second one would end it before its state is written
@@ -156,9 +156,9 @@ def test_destroying_takes_what_is_protected_too(engine: Engine) -> None:
     assert engine.outputs() == {}
 
 
-def begin_and_kill(engine: Engine, begun: Path) -> Lock:
+def begin_and_kill(engine: Engine, begun: Path, seconds: int = 60) -> Lock:
     """Start an up, kill it in the middle of a resource, return the lock that its engine holds."""
-    environment = {**engine.environment, "SLOW": "60", "BEGUN": str(begun)}
+    environment = {**engine.environment, "SLOW": str(seconds), "BEGUN": str(begun)}
     command = [sys.executable, "-c", UP, str(engine.stack.project)]
     with subprocess.Popen(command, env=environment) as process:
         end = time.monotonic() + 60
