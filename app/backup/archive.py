@@ -8,8 +8,8 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from io import RawIOBase
 from pathlib import Path
 from typing import IO
@@ -83,6 +83,11 @@ class Manifest:
 
 
 _MANIFEST = TypeAdapter(Manifest)
+
+
+def listing(root: Path, manifest: Manifest, names: Iterable[str]) -> Manifest:
+    """Return the manifest with these files below `root`, each with its size and hash."""
+    return replace(manifest, members=tuple(member(root, name) for name in names))
 
 
 def member(root: Path, name: str) -> Member:

@@ -7,19 +7,19 @@ then it has the journal and the keys, and of the points and files only what chan
 
 import asyncio
 import logging
-import secrets
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.access.key_store import KeyStore
-from app.backup.archive import BadArchive, Manifest, member
+from app.backup.archive import BadArchive, Manifest, listing
 from app.backup.chain import JOURNAL, KEYS, Part
 from app.backup.held import Held
+from app.backup.kept import new_mark
 from app.backup.points import PointLines
 from app.backup.receiving import problem_of, received
 from app.backup.sealing import keys_in
@@ -90,7 +90,7 @@ class Backups:
                 await _at_rest(hall)
                 manifest, names = await self._cut(root, since)
             # Jobs go on meanwhile: what lies here changes no more.
-            manifest = await asyncio.to_thread(_listed, root, manifest, names)
+            manifest = await asyncio.to_thread(listing, root, manifest, names)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
             raise
@@ -172,7 +172,7 @@ class Backups:
     async def _cut(self, root: Path, since: str | None) -> tuple[Manifest, list[str]]:
         """Take what belongs to this moment; return it with the names of its files."""
         journal, moment = self._library.journal, datetime.now(UTC)
-        mark = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03}Z-{secrets.token_hex(4)}"
+        mark = new_mark(moment)
         changes = None if since is None else await asyncio.to_thread(self._changed, since)
         change = await asyncio.to_thread(
             lambda: journal.note(mark, keys=self._keys.digest(), vectors=self._vectors())
@@ -297,7 +297,3 @@ async def _at_rest(hall: Hall) -> None:
             "A document is being read for too long",
             "See GET /v1/documents for what is running; cancel it or try again later",
         ) from None
-
-
-def _listed(root: Path, manifest: Manifest, names: Sequence[str]) -> Manifest:
-    return replace(manifest, members=tuple(member(root, name) for name in names))

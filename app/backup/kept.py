@@ -1,6 +1,7 @@
 """The names of backups where they are kept: they sort by time and tell what goes on from what."""
 
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,11 @@ class Kept:
 
     def is_older(self, hours: float, now: datetime) -> bool:
         return now - self.moment > timedelta(hours=hours)
+
+
+def new_mark(moment: datetime) -> str:
+    """Return a mark of its own for a backup of this moment, in UTC."""
+    return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03}Z-{secrets.token_hex(4)}"
 
 
 def name_of(mark: str, *, more: bool, plain: bool) -> str:

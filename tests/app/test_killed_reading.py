@@ -12,7 +12,7 @@ from app.documents.shelf import Shelf
 from app.documents.work import FURTHER_TRIES, Work
 from pipelines.convert import Limits, Readers, ReadingKilled
 from pipelines.reading.kinds import SITE
-from tests.app.test_unended import Index
+from tests.app.test_work import Index
 
 # As the kernel does where memory runs out, or where all of a node ends: to the one or the other.
 DEADLY = """

@@ -1,7 +1,7 @@
 """A file during whose reading the process ended: tried again alone, then refused."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,30 +10,10 @@ from app.documents.journal import Journal
 from app.documents.records import Job
 from app.documents.shelf import Shelf
 from app.documents.work import FURTHER_TRIES, Work
-from pipelines.convert import Limits, Page
+from pipelines.convert import Limits
+from tests.app.test_work import Index
 
 TEXT = b"The pump is green."
-
-
-class Index:
-    """Takes what it is given."""
-
-    def index(
-        self,
-        collection: str,
-        document_id: str,
-        name: str,
-        pages: list[Page],
-        on_progress: Callable[[int, int], None] | None = None,
-        readers: Sequence[str] | None = None,
-    ) -> int:
-        return len(pages)
-
-    def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
-        return
-
-    def remove(self, collection: str, document_id: str) -> int:
-        return 0
 
 
 @pytest.fixture
