@@ -17,7 +17,7 @@ from infra.schema.models import ROLES
 
 def of_app(settings: Settings) -> list[Asked]:
     """Return the pods of the app's namespace."""
-    kept = settings.backup.schedule is not None or settings.backup.follow is not None
+    kept = settings.backup.by_itself
     return [
         Asked(rag_inputs.RESOURCES, max(1, settings.app.replicas)),
         Asked(qdrant.RESOURCES, settings.qdrant.nodes),

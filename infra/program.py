@@ -267,7 +267,7 @@ class Stack:
     ) -> list[Edge]:
         """Make the backups by the clock or by what changes; return the ways that they need."""
         settings = self.settings.backup
-        if settings.schedule is None and settings.follow is None:
+        if not settings.by_itself:
             return []
         bucket = bucket_args(self.settings, self.secrets.get("backupBucketKey"))
         args = BackupsArgs(

@@ -35,7 +35,7 @@ def backup_problems(settings: Settings, secrets: frozenset[str]) -> Iterator[str
                 f"{hint('backup.s3.bucket', 'NAME')}"
             )
         return
-    if backup.schedule is None and backup.follow is None:
+    if not backup.by_itself:
         yield (
             f"{PROJECT}:backup.schedule: is not set; backups go into backup.s3 by the clock, or by "
             f"backup.follow\n"

@@ -201,6 +201,11 @@ class BackupSettings(Frozen):
         default=None, description="a bucket in place of the volume; needs the secret `backupKeys`"
     )
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether the stack makes backups without being asked."""
+        return self.schedule is not None or self.follow is not None
+
 
 class PolicySettings(Frozen):
     """What the cluster holds the stack's pods to, whoever makes them."""
