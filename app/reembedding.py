@@ -1,6 +1,7 @@
 """Builds the vectors of another embedding model beside those that answer, then lets them answer.
 
-It goes on afterwards with the vectors of the model before, so that going back loses nothing.
+It goes on afterwards with the vectors of the model before, so that going back loses nothing. And
+it fills again what Qdrant came back without.
 """
 
 import asyncio
@@ -8,24 +9,21 @@ import logging
 import time
 from collections.abc import Iterable
 
-from app.documents.holdings import chunk_readers
 from app.documents.journal import Journal
-from app.documents.ledger import PARTLY, Ledger
-from app.documents.shelf import Shelf
+from app.documents.ledger import Ledger
+from app.filling import Filling
 from app.generations import Generation, Generations, UnknownModel
-from app.indexing import ChunkIndex
 from app.log import where
 from app.settings import SettingsProblem
 from app.sharing.locks import SharedLock
 from app.sharing.turnstile import Turnstile
 from app.stores import Stores
 from pipelines.errors import StageError
-from pipelines.reading.page import UnreadableDocument
 
 log = logging.getLogger("app.reembedding")
 LOOK_SECONDS = 1.0
 PAUSE_SECONDS = 10.0
-AT_ONCE = 100  # documents between two looks at what is wanted
+LOST_SECONDS = 30.0  # between two looks whether all collections are there
 
 
 class Reembedding:
@@ -35,8 +33,7 @@ class Reembedding:
         self,
         *,
         journal: Journal,
-        shelf: Shelf,
-        index: ChunkIndex,
+        filling: Filling,
         stores: Stores,
         generations: Generations,
         ledger: Ledger,
@@ -47,8 +44,7 @@ class Reembedding:
     ) -> None:
         """`switching` is held while other vectors come to answer; `runner` is this process."""
         self._journal = journal
-        self._shelf = shelf
-        self._index = index
+        self._filling = filling
         self._stores = stores
         self._generations = generations
         self._ledger = ledger
@@ -57,9 +53,7 @@ class Reembedding:
         self._runner = runner
         self._default = collection
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
-        # How many documents of each collection the vectors beside lack.
-        self.missing: dict[str, int] = {}
+        self._looked = -LOST_SECONDS
 
     def check(self, *, leads: bool = True) -> None:
         """Go back to the current model's vectors, or raise SettingsProblem with both sizes.
@@ -79,12 +73,11 @@ class Reembedding:
     async def lead(self) -> None:
         """Work from now on; for one process at a time."""
         await asyncio.to_thread(self._take_over)
-        if self._generations.next is not None:
-            self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """End after the document at hand; what answers is another process's to say."""
-        self._stopping = True
+        self._filling.stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -102,18 +95,18 @@ class Reembedding:
             back = [self._generations.earlier(each) for each in self._collections()]
             # The last documents of the process before may not be in these yet.
             while not self._went_back(back):
-                if self._stopping:
+                if self._filling.stopping:
                     return
             log.info("went back", extra={"model": self._generations.current.name})
         self._generations.leads = True
 
     def _went_back(self, back: list[Generation]) -> bool:
-        if any(self._one(each) for each in back):
+        if any(self._filling.step(each) for each in back):
             return False
         # Jobs of this process write into these already, those of others into what answers now.
         with self._generations.lock, self._switching:
             elsewhere = self._journal.runners() - {self._runner}
-            if not elsewhere and not any(self._lacking(each) for each in back):
+            if not elsewhere and not any(self._filling.lacking(each) for each in back):
                 self._switch(back)
                 return True
         time.sleep(LOOK_SECONDS)
@@ -143,43 +136,45 @@ class Reembedding:
 
     def step(self) -> bool:
         """Do the next piece of work; False where there is none."""
+        if self._fill_lost():
+            return True
+        if self._generations.next is None:
+            return False
         for collection in self._collections():
             beside = self._generations.beside(collection)
-            if beside is not None and self._one(beside):
+            if beside is not None and self._filling.step(beside):
                 return True
         return self._switch_if_complete()
 
-    def _one(self, beside: Generation) -> bool:
-        answering = self._journal.answering(beside.collection)
-        for gone in self._ledger.held(beside.physical).keys() - answering.keys():
-            self._index.remove_from(beside, gone)
-            self._ledger.forget(beside.physical, gone)
-        lacking = self._lacking(beside)
-        self.missing[beside.collection] = len(lacking)
-        for document_id in lacking[:AT_ONCE]:
-            if self._stopping:
-                break
-            name, sha256 = answering.get(document_id, ("", ""))
-            try:
-                pages = self._shelf.read_pages(document_id, sha256)
-                readers = self._readers(document_id)
-                # Known before it is there: erased meanwhile, what is written of it later goes too.
-                self._ledger.record(beside.physical, document_id, PARTLY)
-                self._index.index_into(beside, document_id, name, pages, readers)
-                # They may have changed meanwhile, or since chunks that were there were written.
-                self._index.set_readers_in(beside, document_id, self._readers(document_id))
-            except FileNotFoundError:
-                continue  # replaced or deleted a moment ago; the next look removes what is there
-            except UnreadableDocument as error:
-                log.warning("left out", extra={"document": document_id, "at": where(error)})
-            self._ledger.record(beside.physical, document_id, sha256)
-        return bool(lacking)
+    def _fill_lost(self) -> bool:
+        """Fill again what answers and was lost; False where there is none, or jobs come first."""
+        self._look_for_lost()
+        lost = self._ledger.lost()
+        for collection in self._collections() if lost else ():
+            live = self._generations.live(collection)
+            if live.physical not in lost:
+                continue
+            if self._filling.step(live):
+                return True
+            # A job on its way may have taken a document's old chunks out before they came back.
+            with self._generations.lock, self._switching:
+                if not self._journal.jobs_by_status().get("running"):
+                    if self._filling.lacking(live):
+                        return True
+                    self._ledger.filled(live.physical)
+                    log.info("filled again", extra={"collection": collection})
+        return False
 
-    def _readers(self, document_id: str) -> list[str]:
-        document = self._journal.document(document_id)
-        if document is None:
-            raise FileNotFoundError(document_id)
-        return chunk_readers(document.owner, document.readers)
+    def _look_for_lost(self) -> None:
+        """Make anew what Qdrant came back without: whoever makes it notes what was lost."""
+        if time.monotonic() < self._looked + LOST_SECONDS:
+            return
+        for collection in self._collections():
+            live = self._generations.live(collection)
+            if self._journal.answers(collection) and self._generations.size(live.physical) is None:
+                self._stores.forget_generation(live)
+                self._stores.open_generation(live)
+        self._looked = time.monotonic()
 
     def _switch_if_complete(self) -> bool:
         generations = self._generations
@@ -191,7 +186,7 @@ class Reembedding:
                 return False
             built = [generations.beside(collection) for collection in self._collections()]
             ready = [each for each in built if each is not None]
-            if any(self._lacking(each) for each in ready):
+            if any(self._filling.lacking(each) for each in ready):
                 return True
             for each in ready:
                 self._stores.open_generation(each)  # an empty one has to be there too
@@ -206,7 +201,7 @@ class Reembedding:
         except UnknownModel as unknown:
             live = unknown
         back = [self._generations.earlier(collection) for collection in self._collections()]
-        lacking = sum(len(self._lacking(each)) for each in back)
+        lacking = sum(len(self._filling.lacking(each)) for each in back)
         if lacking == 0 and not self._generations.leads:
             return  # they are kept complete until this process has them answer
         if lacking == 0:
@@ -235,11 +230,6 @@ class Reembedding:
                 " RAG_NEXT_EMBEDDING_URL, RAG_NEXT_EMBEDDING_MODEL and RAG_NEXT_EMBEDDING_DIMENSION"
             )
             raise SettingsProblem(message)
-
-    def _lacking(self, beside: Generation) -> list[str]:
-        held = self._ledger.held(beside.physical)
-        answering = self._journal.answering(beside.collection)
-        return [each for each, (_, sha256) in answering.items() if held.get(each) != sha256]
 
     def _collections(self) -> Iterable[str]:
         return sorted({self._default, *self._journal.collections()})

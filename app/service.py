@@ -15,6 +15,7 @@ from app.documents.library import Library
 from app.documents.opening import WrongFormat
 from app.documents.shelf import Shelf
 from app.documents.work import Work
+from app.filling import Filling, losses
 from app.generations import Generations
 from app.indexing import ChunkIndex
 from app.metrics import Metrics
@@ -76,8 +77,10 @@ def build(settings: Settings, *, helper: bool = False) -> Service:
     if not helper:
         lease.take()
     turnstile = Turnstile(settings.data_dir)
+    ledger = Ledger(settings.data_dir / "embedded.sqlite3")
     generations = Generations(settings)
-    stores = Stores(settings, generations, lambda: journal.holdings.vectors)
+    losing = losses(journal, ledger)
+    stores = Stores(settings, generations, lambda: journal.holdings.vectors, losing)
     switching = SharedLock(settings.data_dir / "locks" / "vectors")
 
     def settled() -> None:
@@ -111,13 +114,13 @@ def build(settings: Settings, *, helper: bool = False) -> Service:
         default_readers=settings.default_readers,
         retention_days=settings.retention_days,
     )
+    filling = Filling(journal, shelf, index, ledger)
     reembedding = Reembedding(
         journal=journal,
-        shelf=shelf,
-        index=index,
+        filling=filling,
         stores=stores,
         generations=generations,
-        ledger=Ledger(settings.data_dir / "embedded.sqlite3"),
+        ledger=ledger,
         turnstile=turnstile,
         switching=switching,
         runner=presence.token,
@@ -152,7 +155,7 @@ def build(settings: Settings, *, helper: bool = False) -> Service:
     metrics.gauge("rag_leads", lambda: {(): float(upkeep.leads)})
     metrics.gauge("rag_jobs", lambda: _by("status", journal.jobs_by_status()))
     metrics.gauge("rag_documents", lambda: {(): float(journal.count(None))})
-    metrics.gauge("rag_reembedding_missing", lambda: _by("collection", reembedding.missing))
+    metrics.gauge("rag_reembedding_missing", lambda: _by("collection", filling.missing))
     metrics.gauge("rag_audit_lines", lambda: _of_replica(service.audit, service.audit.gauges()[0]))
     metrics.gauge("rag_audit_head", lambda: _of_replica(service.audit, service.audit.gauges()[1]))
     _current.append(service)

@@ -21,8 +21,11 @@ class Stores:
         settings: Settings,
         generations: Generations,
         vectors: Callable[[], int] = lambda: 0,
+        making: Callable[[Generation], None] = lambda _: None,
     ) -> None:
+        """`making` is told of vectors that are not there, before they are made: new, or lost."""
         self.generations = generations
+        self._making = making
         # A number that changes when any process has let other vectors answer.
         self._vectors = vectors
         self._seen = 0
@@ -73,9 +76,15 @@ class Stores:
             if name not in self._opened:
                 settings = store_settings(self._settings, generation.model)
                 store = build_document_store(settings, name)
-                prepare_document_store(store, patience=PATIENCE)
+                prepare_document_store(
+                    store, patience=PATIENCE, first=lambda: self._tell_if_absent(generation)
+                )
                 self._opened[name] = store
             return self._opened[name]
+
+    def _tell_if_absent(self, generation: Generation) -> None:
+        if self.generations.size(generation.physical) is None:
+            self._making(generation)
 
     def opened(self, collection: str) -> QdrantDocumentStore | None:
         """Return the store that answers if it is open, from any thread and without waiting."""

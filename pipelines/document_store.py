@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
@@ -43,16 +44,23 @@ def build_document_store(
     )
 
 
-def prepare_document_store(store: QdrantDocumentStore, *, patience: float = 60.0) -> None:
+def prepare_document_store(
+    store: QdrantDocumentStore,
+    *,
+    patience: float = 60.0,
+    first: Callable[[], None] = lambda: None,
+) -> None:
     """Create the collection and its indexes where they are missing; wait for Qdrant to come up.
 
-    Call it once, from one thread, before the store is shared: the store has no lock around its
-    first use. Raises StageError when Qdrant is not there within `patience` seconds.
+    Each attempt does `first` before, which may ask Qdrant too. Call this once, from one thread,
+    before the store is shared: the store has no lock around its first use. Raises StageError when
+    Qdrant is not there within `patience` seconds.
     """
     deadline = time.monotonic() + patience
     pause = FIRST_PAUSE
     while True:
         try:
+            first()
             _set_up(store)
             return
         except Exception as error:

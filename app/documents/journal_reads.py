@@ -104,6 +104,16 @@ class JournalReads:
             ).fetchall()
         return {row["id"]: (row["name"], row["sha256"]) for row in rows}
 
+    def answers(self, collection: str) -> bool:
+        """Whether a collection has a document that answers."""
+        with self._lock:
+            row = self._db.execute(
+                "select 1 from documents where collection = ?"
+                " and sha256 is not null and deleting = 0 limit 1",
+                (collection,),
+            ).fetchone()
+        return row is not None
+
     def holds(self, collection: str, identity: Identity | None = None) -> bool:
         """Whether a collection has a document that `identity` may read."""
         may, values = readable(identity)

@@ -1,4 +1,7 @@
-"""Which version of each document is in which vectors, of those that are built beside the live."""
+"""Which version of each document is in which vectors, of those that are not written by jobs alone.
+
+They are built beside the live ones, or were lost and are filled again.
+"""
 
 import sqlite3
 import threading
@@ -9,7 +12,8 @@ SCHEMA = """
 create table if not exists embedded (
     physical text not null, document_id text not null, sha256 text not null,
     primary key (physical, document_id)
-) strict
+) strict;
+create table if not exists lost (physical text primary key) strict;
 """
 
 
@@ -20,7 +24,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("pragma journal_mode = wal")
-        self._db.execute(SCHEMA)
+        self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         with self._lock:
@@ -41,3 +45,24 @@ class Ledger:
         with self._lock:
             statement = "delete from embedded where physical = ? and document_id = ?"
             self._db.execute(statement, (physical, document_id))
+
+    def lose(self, physical: str) -> None:
+        """Note that these vectors are gone, all of them: nothing is in them any more."""
+        with self._lock:
+            self._db.execute("begin immediate")
+            with self._db:
+                self._db.execute("delete from embedded where physical = ?", (physical,))
+                self._db.execute("insert or ignore into lost values (?)", (physical,))
+
+    def lost(self) -> set[str]:
+        """Return the vectors that were lost and are not filled again yet."""
+        with self._lock:
+            return {physical for (physical,) in self._db.execute("select physical from lost")}
+
+    def filled(self, physical: str) -> None:
+        """Note that they are all there again; from now on jobs alone write into them."""
+        with self._lock:
+            self._db.execute("begin immediate")
+            with self._db:
+                self._db.execute("delete from lost where physical = ?", (physical,))
+                self._db.execute("delete from embedded where physical = ?", (physical,))

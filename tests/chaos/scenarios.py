@@ -168,7 +168,7 @@ SCENARIOS = (
     Scenario(
         "store-without-collection",
         "R5",
-        "502 that says so, then answers that cite nothing; documents can be added again",
+        "502 that says so, then all documents again by themselves, < 10 s, none doubled",
         store_without_collection,
     ),
     Scenario(

@@ -14,6 +14,7 @@ from tests.app.process import AppProcess
 from tests.chaos.line import Line
 from tests.fakes.nim import FakeNim
 
+WAIT = 60.0  # seconds, the most
 PLACES = {"Borduria": "Szohod", "Syldavia": "Klow", "Ruritania": "Strelsau", "Genovia": "Pyrus"}
 
 
@@ -59,7 +60,7 @@ def is_right(response: httpx.Response) -> bool:
     )
 
 
-def seconds_until(look: Callable[[], bool], most: float = 60.0) -> float:
+def seconds_until(look: Callable[[], bool], most: float = WAIT) -> float:
     """Return how long it takes until something is so; `most` where it never is."""
     began = time.monotonic()
     while (passed := time.monotonic() - began) < most:
