@@ -127,7 +127,15 @@ def build(settings: Settings, *, helper: bool = False) -> Service:
         collection=settings.collection,
     )
     audit = Audit(presence.file, questions=settings.audit_questions)
-    backups = Backups(settings, library, keys, stores, presence=presence, turnstile=turnstile)
+    backups = Backups(
+        settings,
+        library,
+        keys,
+        stores,
+        presence=presence,
+        turnstile=turnstile,
+        lost=ledger.lost,
+    )
     upkeep = Upkeep(
         lease=lease,
         presence=presence,

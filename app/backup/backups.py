@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from app.backup.chain import JOURNAL, KEYS, Part
 from app.backup.held import Held
 from app.backup.kept import new_mark
 from app.backup.points import PointLines
+from app.backup.quiet import at_rest, check_whole
 from app.backup.receiving import problem_of, received
 from app.backup.sealing import keys_in
 from app.documents.library import Library
@@ -34,7 +35,6 @@ from app.sharing.turnstile import Closed, Hall, Turnstile
 from app.stores import Stores
 
 log = logging.getLogger("app.backup")
-REST_SECONDS = 300.0  # as long as the longest reading of one file may take
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class Backups:
         *,
         presence: Presence,
         turnstile: Turnstile,
+        lost: Callable[[], Collection[str]],
     ) -> None:
+        """`lost` returns what Qdrant has lost and is not there again yet."""
         self._settings = settings
         self._library = library
         self._keys = keys
@@ -68,6 +70,7 @@ class Backups:
         self._sealing = keys_in(read_secret(settings.backup_keys_file) or "")
         self._presence = presence
         self._turnstile = turnstile
+        self._lost = lost
 
     def tidy(self) -> None:
         """Remove what processes that died have left."""
@@ -87,7 +90,7 @@ class Backups:
         root = self._new_root()
         try:
             async with self._alone() as hall:
-                await _at_rest(hall)
+                await at_rest(hall)
                 manifest, names = await self._cut(root, since)
             # Jobs go on meanwhile: what lies here changes no more.
             manifest = await asyncio.to_thread(listing, root, manifest, names)
@@ -124,7 +127,7 @@ class Backups:
                 parts = await received(body, root, self._sealing, several=several, plain=plain)
                 for each in parts:
                     self._check_model(each.manifest)
-                await _at_rest(hall)
+                await at_rest(hall)
                 self._check_empty()
                 points = await self._load(parts)
         except BadArchive as error:
@@ -178,6 +181,8 @@ class Backups:
             lambda: journal.note(mark, keys=self._keys.digest(), vectors=self._vectors())
         )
         points = await self._save_points(root, changes)
+        # opening them may have shown it
+        await asyncio.to_thread(check_whole, self._lost)
         names = await asyncio.to_thread(self._save_files, root, change, changes)
         model = self._stores.generations.live(self._settings.collection).model
         manifest = Manifest(
@@ -285,15 +290,3 @@ class Backups:
         journal.take_over(last / JOURNAL)
         # what only earlier backups needed: a deleted document does not come back to the disk
         shelf.sweep(journal.needed, self._presence.is_alive)
-
-
-async def _at_rest(hall: Hall) -> None:
-    try:
-        await hall.empty(REST_SECONDS)
-    except TimeoutError:
-        raise Problem(
-            409,
-            "busy",
-            "A document is being read for too long",
-            "See GET /v1/documents for what is running; cancel it or try again later",
-        ) from None

@@ -24,10 +24,12 @@ from app.backup.held import Held
 from app.documents.holdings import chunk_readers
 from app.documents.indexer import Indexer
 from app.documents.journal import Journal
+from app.documents.ledger import Ledger
 from app.documents.library import Library
 from app.documents.records import Job
 from app.documents.shelf import Shelf
 from app.documents.work import Work
+from app.filling import losses
 from app.generations import Generations
 from app.models import reading_limits
 from app.problems import Problem
@@ -66,7 +68,9 @@ class House:
         self.qdrant, self.root = qdrant, root
         self.journal, self.shelf = Journal(root / "journal.sqlite3"), Shelf(root)
         self.keys = KeyStore(root / "keys.sqlite3")
-        self.stores = Stores(told, Generations(told), lambda: self.journal.holdings.vectors)
+        self.ledger = Ledger(root / "embedded.sqlite3")
+        losing = losses(self.journal, self.ledger)
+        self.stores = Stores(told, Generations(told), lambda: self.journal.holdings.vectors, losing)
         turnstile = Turnstile(root)
         work = Work(
             self.journal, self.shelf, cast("Any", None), limits=reading_limits(told, ocr=False)
@@ -82,10 +86,17 @@ class House:
             min_free_bytes=0,
         )
         self.backups = Backups(
-            told, library, self.keys, self.stores, presence=Presence(root), turnstile=turnstile
+            told,
+            library,
+            self.keys,
+            self.stores,
+            presence=Presence(root),
+            turnstile=turnstile,
+            lost=self.ledger.lost,
         )
 
     def close(self) -> None:
+        self.ledger.close()
         self.journal.close()
         self.keys.close()
 
@@ -458,3 +469,14 @@ def test_a_backup_from_before_there_were_marks_is_read_as_a_whole_one() -> None:
     assert b"mark" not in text
 
     assert Manifest.from_json(text) == manifest
+
+
+def test_no_backup_is_taken_of_a_collection_that_is_half_there() -> None:
+    with house() as there:
+        there.accept(1, 1)
+        there.run()
+        there.qdrant.engine.delete_collection("documents")
+        there.stores.forget_generation(there.stores.generations.live("documents"))
+
+        with pytest.raises(Problem, match="documents are left"):
+            there.take()
