@@ -11,7 +11,7 @@ from app.documents.holdings import Holdings, readers_text
 from app.documents.moments import Moments
 from app.documents.opening import bring_up_to_date
 from app.documents.queue import now
-from app.documents.records import HELD_BACK, Document, Job
+from app.documents.records import HELD_BACK, REPLACED, Document, Job
 from app.documents.schema import VECTORS_CHANGED
 
 
@@ -84,7 +84,7 @@ class Journal(Moments):
         pending = db.execute(
             "select j.id, j.document_id from jobs j join documents d on d.id = j.document_id"
             " where j.collection = ? and j.sha256 = ? and d.space = ? and j.kind = 'index'"
-            " and j.status in ('queued', 'running') and j.seq ="
+            " and j.status in ('queued', 'running') and not j.cancelling and j.seq ="
             " (select max(seq) from jobs where document_id = j.document_id)",
             (collection, sha256, space),
         ).fetchone()
@@ -98,13 +98,13 @@ class Journal(Moments):
         ).fetchone()
         identity = same["id"] if same else document_id(collection, name, space)
         db.execute(
-            "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
-            " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
-            (now(), identity),
+            "update jobs set status = 'cancelled', reason = ?, updated = ?"
+            " where document_id = ? and status = 'queued' and kind = 'index'",
+            (REPLACED, now(), identity),
         )
         if same:
             self._set_readers(db, identity, given)
-            if not self._has_open_job(db, identity):
+            if not self._has_open_job(db, identity) and not self._is_half_written(db, identity):
                 done = ("done", same["chunks"], same["pages"])
                 job = self._add(
                     db, "index", identity, collection, same["name"], sha256, size, owner, done

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.access.identity import Identity
 from app.documents.reading import EVERYTHING, Selection, readable
-from app.documents.records import Document, Job
+from app.documents.records import REPLACED, Document, Job
 from app.documents.schema import DOCUMENT, JOB
 
 MOST_SKIPPED = 2**63 - 1  # SQLite's largest integer
@@ -186,6 +186,23 @@ class JournalReads:
         if row is None or row["deleting"]:
             return "the document was deleted"
         return "it was cancelled" if row["cancelling"] else None
+
+    def is_half_written(self, document_id: str) -> bool:
+        """Whether a job that was tried and replaced may have left chunks, and none was done since.
+
+        One that was cancelled has taken its chunks back.
+        """
+        with self._lock:
+            return self._is_half_written(self._db, document_id)
+
+    def _is_half_written(self, db: sqlite3.Connection, document_id: str) -> bool:
+        row = db.execute(
+            "select 1 from jobs j where document_id = ? and status = 'cancelled' and reason = ?"
+            " and attempts > 0 and seq > coalesce((select max(seq) from jobs d"
+            " where d.document_id = j.document_id and kind = 'index' and status = 'done'), 0)",
+            (document_id, REPLACED),
+        ).fetchone()
+        return row is not None
 
     def _job(self, db: sqlite3.Connection, job_id: str) -> Job | None:
         row = db.execute(f"select {JOB} from jobs where id = ?", (job_id,)).fetchone()

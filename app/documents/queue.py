@@ -102,11 +102,16 @@ class JobQueue(JournalReads):
             self._set(db, job.id, "status = ?, reason = ?", status, reason)
 
     def cancel(self, job_id: str) -> Job | None:
-        """End a waiting job at once and a running one at its next step; None without such a job."""
+        """End a job; None without such a job.
+
+        One that was never begun ends at once, a running one at its next step. One that waits to be
+        tried again is taken up at once, to take back what it wrote.
+        """
         with self._transaction() as db:
             db.execute(
-                "update jobs set cancelling = status = 'running', reason = 'it was cancelled',"
-                " status = iif(status = 'queued', 'cancelled', status), updated = ?"
+                "update jobs set reason = 'it was cancelled', not_before = 0, updated = ?,"
+                " cancelling = status = 'running' or attempts > 0,"
+                " status = iif(status = 'queued' and attempts = 0, 'cancelled', status)"
                 " where id = ? and kind = 'index' and status in ('queued', 'running')",
                 (now(), job_id),
             )

@@ -94,8 +94,8 @@ class Work:
         try:
             step(job)
         except UnreadableDocument as error:
-            if job.attempts > 1:
-                self._take_back(job)  # of an earlier try
+            if job.attempts > 1 or self._journal.is_half_written(job.document_id):
+                self._take_back(job)  # of an earlier try, or of a job before this one
             self._journal.close_job(job, "refused", str(error))
         except Withdrawn as error:
             self._take_back(job)
