@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from hayhooks import create_app as create_hayhooks  # type: ignore[import-untyped]
+from starlette.types import ASGIApp
 
 from app import problems
 from app.entrance import Entrance, entrance
@@ -29,6 +30,9 @@ from app.service import Service, build
 from app.settings import Settings
 from app.tools import Tools
 
+if TYPE_CHECKING:
+    from app.tracing import Traces
+
 THREADS = 64
 
 
@@ -39,7 +43,8 @@ def create(settings: Settings) -> Guard:
     service.reembedding.check(leads=service.upkeep.leads)
     hayhooks = create_hayhooks()
     problems.install(hayhooks)
-    ours = _ours(service, hayhooks, way_in)
+    traces = _traces(settings, service)
+    ours = _ours(service, hayhooks, way_in, traces)
     limits = Limits(
         body_bytes=settings.max_body_bytes,
         upload_bytes=settings.max_upload_bytes,
@@ -48,7 +53,9 @@ def create(settings: Settings) -> Guard:
         upload_seconds=settings.upload_seconds,
     )
     # The stock engine is measured and compared as it comes: through Hayhooks and FastAPI.
-    served = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
+    served: ASGIApp = HotRoutes(ours, service.answering) if settings.engine == "fast" else ours
+    if traces is not None:
+        served = traces.of(served)
     return Guard(
         served,
         door=way_in.door,
@@ -59,7 +66,20 @@ def create(settings: Settings) -> Guard:
     )
 
 
-def _ours(service: Service, hayhooks: FastAPI, way_in: Entrance) -> FastAPI:
+def _traces(settings: Settings, service: Service) -> "Traces | None":
+    if settings.traces_url is None:
+        return None
+    # Imported late: the SDK takes some MB.
+    from app.tracing import Traces
+
+    traces = Traces(settings.traces_url, instance=service.audit.replica, version=VERSION)
+    traces.begin()
+    return traces
+
+
+def _ours(
+    service: Service, hayhooks: FastAPI, way_in: Entrance, traces: "Traces | None"
+) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with (
@@ -79,6 +99,8 @@ def _ours(service: Service, hayhooks: FastAPI, way_in: Entrance) -> FastAPI:
                 await service.answering.close()
                 await service.site.close()
                 await service.readiness.close()
+                if traces is not None:
+                    await asyncio.to_thread(traces.close)
 
     app = FastAPI(
         title="stackyard",

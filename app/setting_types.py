@@ -33,6 +33,13 @@ def _in_v1(value: str) -> str:
     return value
 
 
+def _of_traces(value: str) -> str:
+    if not value.endswith("/v1/traces"):
+        message = f"is {value!r}; it must end in /v1/traces"
+        raise ValueError(message)
+    return value
+
+
 def _file(value: Path) -> Path:
     if not value.is_file():
         message = f"is {str(value)!r}, which is not a file"
@@ -71,6 +78,7 @@ def _range(value: str) -> str:
 Rate = Annotated[str, AfterValidator(_rate)]
 Url = Annotated[str, AfterValidator(_url)]
 ModelUrl = Annotated[Url, AfterValidator(_in_v1)]
+TracesUrl = Annotated[Url, AfterValidator(_of_traces)]
 File = Annotated[Path, AfterValidator(_file)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 BackupKeys = Annotated[File, AfterValidator(_with_keys)]

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.authorities import bundle
 from app.provider_settings import ProviderSettings
-from app.setting_types import BackupKeys, File, Folder, ModelUrl, Ranges, Rate, Url
+from app.setting_types import BackupKeys, File, Folder, ModelUrl, Ranges, Rate, TracesUrl, Url
 from pipelines.reading.limits import AT_ONCE
 
 PREFIX = "RAG_"
@@ -29,6 +29,7 @@ FRAMEWORK_ENVIRONMENT = {
     "HAYHOOKS_LOG_LEVEL": "CRITICAL",  # its INFO lines hold questions, its errors exception texts
     "LOG": "CRITICAL",
     "HAYHOOKS_SHOW_TRACEBACKS": "false",
+    "HAYSTACK_CONTENT_TRACING_ENABLED": "false",
     "HAYHOOKS_TRACING_ENABLED": "false",
     "HAYHOOKS_TRACING_INCLUDE_HAYSTACK_SPANS": "false",
     "HAYHOOKS_TRACING_INCLUDE_PAYLOAD_VALUES": "false",
@@ -92,6 +93,8 @@ class Settings(ProviderSettings, BaseSettings):
     # whose X-Forwarded-For and -Proto are believed: nobody's
     trusted_proxies: Ranges = []
     audit_questions: bool = False
+    # an OpenTelemetry collector's, for OTLP over HTTP; it ends in /v1/traces
+    traces_url: TracesUrl | None = None
 
     data_dir: Path = Path("/data")
     site_dir: Folder | None = None

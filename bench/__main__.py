@@ -28,7 +28,7 @@ def engine(
 ) -> None:
     """Hold the question engine against its peers, one core each; write latest.json and plots."""
     from bench.engine.measure import run
-    from bench.engine.plan import FULL, QUICK
+    from bench.engine.plan import FULL, QUICK, SLOW_MODEL
     from bench.engine.process import two_cores
     from bench.engine.report import report
     from bench.engine.stub import Delays
@@ -43,7 +43,9 @@ def engine(
             if not console.is_terminal:
                 console.print(text)
 
-        outcome = run(QUICK if quick else FULL, two_cores(), tell, Delays(chat=chat_ms / 1000))
+        delays = Delays(chat=chat_ms / 1000)
+        plan = QUICK if quick else FULL if delays == Delays() else SLOW_MODEL
+        outcome = run(plan, two_cores(), tell, delays)
     report(outcome, console)
 
 

@@ -175,6 +175,7 @@ class Stack:
             qdrant=Workload(name="qdrant", scope=scope, port=qdrant.PORT),
             models=models.values(),
             provider=self.settings.access.asked_provider,
+            traces=self.settings.app.traces,
             servers=servers,
             bulk=(
                 Workload(name=bulk_load.NAME, scope=scope, port=rag_inputs.PORT)

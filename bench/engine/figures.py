@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bench.engine.measure import Ingestion, Outcome
+from bench.engine.measure import CROWD, HAND, Ingestion, Outcome
 from bench.engine.servers import OURS
 from bench.engine.windows import Window, is_void, percentile, ratios
 from bench.results import Figure, Figures, figure
 
-HAND = "handwritten"
+COMPONENTS = 6  # of a question's pipeline: a span each
 LABELS = {HAND: "handwritten", "langchain": "langchain", "haystack": "stock_haystack"}
 LABELS |= {"llamaindex": "llamaindex"}
 
@@ -48,6 +48,13 @@ def _rates(outcome: Outcome) -> Figures:
     found["cpu_per_query"] = Figure(_numbers(_read(outcome.of("query 8", OURS), _cpu)), "ms")
     found["streams_per_second_vs_handwritten"] = versus("stream", HAND, _rate)
     found["chat_streams_per_second_vs_handwritten"] = versus("chat", HAND, _rate, "stream")
+    found["queries_per_second_traced_vs_handwritten"] = versus("traced", HAND, _rate, "query")
+    found["traced_components_arrived"] = Figure(
+        [100 * spans / (COMPONENTS * asked) for spans, asked in outcome.spans if asked], "%"
+    )
+    for what, name in (("query", "queries"), ("stream", "streams")):
+        crowded = versus(f"{what} {CROWD}", HAND, _rate)
+        found[f"{name}_per_second_c{CROWD}_vs_handwritten"] = crowded
     found["streams_per_second"] = Figure(_numbers(_read(outcome.of("stream", OURS), _rate)), "1/s")
     return found
 

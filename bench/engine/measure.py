@@ -24,12 +24,16 @@ from bench.engine.servers import ALL_PEERS, OURS, Server, ask_once, ours, peer, 
 from bench.engine.stub import Delays
 from bench.engine.windows import Window, median, percentile
 
-FAST = (OURS, "handwritten", "langchain")
+HAND = "handwritten"
+FAST = (OURS, HAND, "langchain")
 PAGES_PER_UPLOAD = 2500
 CHUNK_CHARACTERS = 780  # about 130 words: one chunk for our splitter, which cuts at 140
 # More than are ever in flight here: what it refuses beyond that is measured by itself.
-CONCURRENCY = {"RAG_MAX_CONCURRENCY": "256"}
+CONCURRENCY = {"RAG_MAX_CONCURRENCY": "512"}
+# So many that the answers' own time is no bound: only the core is.
+CROWD = 256
 FAULTS = 0.1
+EXPORT_SECONDS = 6.0  # until what was traced has been sent
 
 Tell = Callable[[str], None]
 
@@ -61,6 +65,8 @@ class Outcome:
     overload: Overload | None = None
     overload_stub_busy: float = 0.0
     soak_mib: tuple[float, float] | None = None
+    # component spans that the collector got, and questions asked of the server that sends them
+    spans: list[tuple[int, int]] = field(default_factory=list)
 
     def of(self, what: str, server: str) -> list[Window]:
         return [each for each in self.windows if each.what == what and each.server == server]
@@ -76,6 +82,9 @@ async def measure(plan: Plan, cores: Cores, tell: Tell, delays: Delays) -> Outco
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stackyard-bench-")))
         stub_url = stack.enter_context(stub(cores.rest, delays))
         servers = []
+        settings = {**CONCURRENCY, "RAG_TRACES_URL": f"{stub_url}/v1/traces"}
+        tell(f"start of {OURS}, traced")
+        traced = stack.enter_context(ours(cores.subject, stub_url, folder / "traced", **settings))
         tell(f"start of {OURS}")
         servers.append(
             stack.enter_context(ours(cores.subject, stub_url, folder / OURS, **CONCURRENCY))
@@ -84,7 +93,7 @@ async def measure(plan: Plan, cores: Cores, tell: Tell, delays: Delays) -> Outco
             tell(f"start of {each.name}")
             log = folder / f"{each.name}.log"
             servers.append(stack.enter_context(peer(each, cores.subject, stub_url, log)))
-        run = _Run(plan, cores, tell, outcome, stub_url, servers, folder)
+        run = _Run(plan, cores, tell, outcome, stub_url, servers, traced, folder)
         await run.all()
     return outcome
 
@@ -97,6 +106,7 @@ class _Run:
     outcome: Outcome
     stub_url: str
     servers: Sequence[Server]
+    traced: Server  # ours, with a span for each component of every question
     folder: Path
 
     async def all(self) -> None:
@@ -116,6 +126,10 @@ class _Run:
                     plan.slow_concurrency if slow else 128,
                     plan.seconds,
                 )
+            await self._traced()
+            for server in (each for each in some if each.name in (OURS, HAND)):
+                for what, request in (("query", server.query), ("stream", server.stream)):
+                    await self._window(server, f"{what} {CROWD}", request, CROWD, plan.seconds)
             for server in some:
                 await self._window(server, "stream", server.stream, 128, plan.seconds)
                 if server.chat is not None:
@@ -126,6 +140,8 @@ class _Run:
                     await self._window(server, what, server.query, concurrency, plan.short)
             for server in some:
                 await self._window(server, "stream 1", server.stream, 1, plan.short)
+        if plan.answers_alone:
+            return
         mine = self.servers[0]
         await self._faults(mine)
         if plan.soak_questions:
@@ -154,6 +170,13 @@ class _Run:
         )
         self.outcome.windows.append(seen)
         return seen
+
+    async def _traced(self) -> None:
+        before = self._count("components"), self._count("/v1/ranking")
+        await self._window(self.traced, "traced", self.traced.query, 128, self.plan.seconds)
+        await asyncio.sleep(EXPORT_SECONDS)
+        after = self._count("components"), self._count("/v1/ranking")
+        self.outcome.spans.append((after[0] - before[0], after[1] - before[1]))
 
     async def _warm(self, server: Server) -> None:
         self.tell(f"{server.name}: warm-up")

@@ -1,6 +1,6 @@
 """How long and how often is measured: the full run, and the quick one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Plan:
     fault_seconds: float
     overload_seconds: float
     soak_questions: int
+    answers_alone: bool = False  # without faults, overload, documents and soak
 
 
 FULL = Plan(
@@ -35,6 +36,8 @@ FULL = Plan(
     overload_seconds=60,
     soak_questions=50_000,
 )
+# With a slow model: what a question takes has changed, and nothing else.
+SLOW_MODEL = replace(FULL, rounds=2, answers_alone=True)
 QUICK = Plan(
     rounds=1,
     seconds=4,

@@ -82,6 +82,9 @@ class Stub:
                 self.counts["failed"] += 1
                 return Reply(0.0, b'{"error":{"message":"stub","type":"overloaded"}}', 503)
             return self._model(path, body)
+        if path == "/v1/traces":
+            self.counts["components"] += body.count(b"haystack.component.name")
+            return Reply(0.0, b"")
         if path == "/aliases":
             return Reply(0.0, _result(b'{"aliases":[]}'))
         if path.startswith("/collections"):

@@ -17,6 +17,7 @@ def edges(
     models: Iterable[ModelEndpoint],
     servers: Mapping[str, Workload],
     provider: str | None = None,
+    traces: str | None = None,
     bulk: Workload | None = None,
     downloads: Iterable[Workload] = (),
     imports: Iterable[Workload] = (),
@@ -43,6 +44,8 @@ def edges(
     if provider is not None:
         # whose keys and tokens may be at another host of the provider's
         table += way.to(app, "identity-provider", provider, further=True)
+    if traces is not None:
+        table += way.to(app, "traces", traces)
     for download in downloads:
         table += way.to(download, "ngc", NGC, further=True)
     if registry is not None:

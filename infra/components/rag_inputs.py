@@ -71,6 +71,8 @@ def environment(args: RagAppArgs) -> dict[str, str]:
     if args.scope.outward.ca is not None:
         # besides the public ones, where SSL_CERT_FILE would be in their place
         result["RAG_CA_FILE"] = f"{FOLDER}/{FILE}"
+    if args.settings.traces is not None:
+        result["RAG_TRACES_URL"] = args.settings.traces
     if args.settings.site is not None:
         result["RAG_SITE_DIR"] = SITE
     if args.backup_keys is not None:

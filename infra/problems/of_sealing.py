@@ -154,6 +154,7 @@ def _provider(settings: Settings, allowed: AllowList) -> Iterator[str]:
     called = {
         "access.oidc": settings.access.asked_provider,
         "models.ocr": ocr and ocr.url,
+        "app.traces": settings.app.traces,
         "backup.s3": settings.backup.s3 and settings.backup.s3.endpoint,
         "network.proxy.http": settings.network.proxy.http,
         "network.proxy.https": settings.network.proxy.https,

@@ -8,6 +8,9 @@ from pydantic.alias_generators import to_camel
 Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 CpuQuantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*m?$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+TracesAddress = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?/v1/traces$")
+]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 RegistryPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")]
 Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]

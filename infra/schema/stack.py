@@ -20,6 +20,7 @@ from infra.schema.fields import (
     Region,
     RegistryPath,
     Schedule,
+    TracesAddress,
     WebAddress,
 )
 from infra.schema.models import GpuOperatorSettings, ModelsSettings, NimOperatorSettings
@@ -143,6 +144,11 @@ class AppSettings(Frozen):
         default=[],
         description="addresses of proxies whose X-Forwarded-For and -Proto are believed, for "
         "rates, lock-out and the audit log. Unset: nobody's",
+    )
+    traces: TracesAddress | None = Field(
+        default=None,
+        description="an OpenTelemetry collector's OTLP over HTTP, ends in /v1/traces: it gets the "
+        "times of each request and component, nothing that was said",
     )
 
 

@@ -15,6 +15,9 @@ from pipelines.reading.limits import Limits
 from pipelines.reading.package import BROKEN
 from pipelines.reading.page import Heading, Page, UnreadableDocument, clean, outlined
 
+# Where a compound file says how large its sectors are: 2^9 or 2^12 bytes, the small ones 2^6
+# ([MS-CFB] 2.2).
+SHIFTS_AT = 30
 SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
 
@@ -58,6 +61,7 @@ def _attached(message: EmailMessage) -> Iterator[tuple[str, bytes]]:
 def read_msg(path: Path, limits: Limits) -> Letter:
     """Return the plain text of a mail out of Outlook, else its HTML."""
     try:
+        _check_sectors(path)
         message = Message.load(str(path))
         headers = {
             "From": message.sender or "",
@@ -70,6 +74,17 @@ def read_msg(path: Path, limits: Limits) -> Letter:
     except (*BROKEN, AssertionError) as error:
         raise UnreadableDocument(kind="damaged", reason="the MSG is damaged") from error
     return _letter("MSG", headers, text, attached, is_html=not message.body)
+
+
+def _check_sectors(path: Path) -> None:
+    """Raise ValueError for sectors that no MSG has: what is read of one is as large as it says."""
+    with path.open("rb") as file:
+        file.seek(SHIFTS_AT)
+        shifts = file.read(4)
+    sector, small = shifts[:2], shifts[2:]
+    if sector not in (b"\x09\x00", b"\x0c\x00") or small != b"\x06\x00":
+        message = f"its sectors are of 2 to the power of {shifts.hex()} bytes"
+        raise ValueError(message)
 
 
 def _of_outlook(attachment: Attachment) -> tuple[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.convert import Limits, UnreadableDocument, read_document
 from tests.pipelines.files import write_docx, write_pdf
-from tests.pipelines.office import eml, epub, pptx, tarred, xlsx, zipped
+from tests.pipelines.office import eml, epub, msg, pptx, tarred, xlsx, zipped
 
 SECRET = "root:x:0:0"
 ENTITY = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
@@ -138,6 +138,16 @@ def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_says(tmp_path: Pa
     data[place : place + 4] = (100).to_bytes(4, "little")
 
     assert verdict(tmp_path, "a.zip", bytes(data))[0] in ("damaged", "no-text")
+
+
+@pytest.mark.parametrize(("place", "shift"), [(30, 30), (30, 63), (30, 0), (32, 20)])
+def test_a_mail_of_outlook_with_sectors_of_any_size_is_damaged(
+    tmp_path: Path, place: int, shift: int
+) -> None:
+    data = bytearray(msg("Offer", "Dear Bob, here it is."))
+    data[place : place + 2] = shift.to_bytes(2, "little")
+
+    assert verdict(tmp_path, "a.msg", bytes(data)) == ("damaged", "the MSG is damaged")
 
 
 def test_names_that_lead_out_of_an_archive_are_refused_and_nothing_is_written(
