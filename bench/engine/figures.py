@@ -16,8 +16,11 @@ LABELS |= {"llamaindex": "llamaindex"}
 def figures(outcome: Outcome) -> tuple[Figures, list[str]]:
     """Return the figures, and the names of those that no valid window is left for."""
     named: dict[str, Figure] = {}
-    named |= _rates(outcome) | _latencies(outcome) | _ingestion(outcome)
-    named |= _resilience(outcome) | _memory(outcome)
+    named |= _rates(outcome) | _latencies(outcome) | _memory(outcome)
+    if outcome.ingestions:
+        named |= _ingestion(outcome)
+    if outcome.of("faults", OURS):
+        named |= _resilience(outcome)
     for server, seconds in outcome.start_seconds.items():
         named[f"start_seconds_{LABELS.get(server, server)}"] = figure(seconds, "s")
     found = {name: each for name, each in named.items() if _is_number(each)}
@@ -138,8 +141,9 @@ def _memory(outcome: Outcome) -> Figures:
     found = {
         "memory_idle": figure(outcome.idle_mib[OURS], "MiB"),
         "memory_c128": Figure(busy, "MiB"),
-        "memory_ingesting": Figure(ingesting, "MiB"),
     }
+    if ingesting:
+        found["memory_ingesting"] = Figure(ingesting, "MiB")
     if outcome.soak_mib is not None:
         before, after = outcome.soak_mib
         found["memory_growth_soak"] = figure(after - before, "MiB")

@@ -1,7 +1,6 @@
 """The whole run: stub services, servers, rounds of windows."""
 
 import asyncio
-import dataclasses
 import math
 import tempfile
 import time
@@ -127,9 +126,6 @@ class _Run:
                     plan.seconds,
                 )
             await self._traced()
-            for server in (each for each in some if each.name in (OURS, HAND)):
-                for what, request in (("query", server.query), ("stream", server.stream)):
-                    await self._window(server, f"{what} {CROWD}", request, CROWD, plan.seconds)
             for server in some:
                 await self._window(server, "stream", server.stream, 128, plan.seconds)
                 if server.chat is not None:
@@ -140,9 +136,14 @@ class _Run:
                     await self._window(server, what, server.query, concurrency, plan.short)
             for server in some:
                 await self._window(server, "stream 1", server.stream, 1, plan.short)
-        if plan.answers_alone:
-            return
-        mine = self.servers[0]
+        if not plan.answers_alone:
+            await self._further()
+        # last, for what they leave in memory
+        for _ in range(plan.rounds):
+            await self._crowds()
+
+    async def _further(self) -> None:
+        mine, plan = self.servers[0], self.plan
         await self._faults(mine)
         if plan.soak_questions:
             await self._soak(mine)
@@ -170,6 +171,13 @@ class _Run:
         )
         self.outcome.windows.append(seen)
         return seen
+
+    async def _crowds(self) -> None:
+        for server in self.servers:
+            if server.name not in (OURS, HAND):
+                continue
+            for what, request in (("query", server.query), ("stream", server.stream)):
+                await self._window(server, f"{what} {CROWD}", request, CROWD, self.plan.seconds)
 
     async def _traced(self) -> None:
         before = self._count("components"), self._count("/v1/ranking")
@@ -275,28 +283,3 @@ def run(plan: Plan, cores: Cores, tell: Tell, delays: Delays) -> Outcome:
 
     with on_core(cores.rest):
         return uvloop.run(measure(plan, cores, tell, delays))
-
-
-def as_row(seen: Window) -> dict[str, object]:
-    """Return what is kept of a window."""
-    row = {
-        field.name: getattr(seen, field.name)
-        for field in dataclasses.fields(seen)
-        if field.name not in ("latencies", "first_texts")
-    }
-    read = {
-        "answers": len(seen.latencies),
-        "per_second": seen.rate,
-        "p50": percentile(seen.latencies, 50),
-        "p95": percentile(seen.latencies, 95),
-        "first_text_p50": percentile(seen.first_texts, 50),
-        "cpu_ms": seen.cpu_milliseconds,
-    }
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else _short(value)
-        for name, value in (row | read | {"void": seen.void}).items()
-    }
-
-
-def _short(value: object) -> object:
-    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from bench.engine.figures import figures
-from bench.engine.measure import Outcome, as_row
+from bench.engine.measure import Outcome
 from bench.engine.plot import bars
 from bench.engine.sameness import EXPECTED
 from bench.engine.stub import Delays
 from bench.engine.table import COLUMNS, NAMES, rows, table
-from bench.engine.windows import is_void
+from bench.engine.windows import as_row, is_void
 from bench.results import RESULTS, keep, record, show
 
 NAME = "latest"

@@ -1,5 +1,6 @@
 """Windows of measuring, what is read off them, and which of them are void."""
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
@@ -69,3 +70,28 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
         for mine, other in zip(ours, theirs, strict=False)
         if other and not math.isnan(mine) and not math.isnan(other)
     ]
+
+
+def as_row(seen: Window) -> dict[str, object]:
+    """Return what is kept of a window."""
+    row = {
+        field.name: getattr(seen, field.name)
+        for field in dataclasses.fields(seen)
+        if field.name not in ("latencies", "first_texts")
+    }
+    read = {
+        "answers": len(seen.latencies),
+        "per_second": seen.rate,
+        "p50": percentile(seen.latencies, 50),
+        "p95": percentile(seen.latencies, 95),
+        "first_text_p50": percentile(seen.first_texts, 50),
+        "cpu_ms": seen.cpu_milliseconds,
+    }
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else _short(value)
+        for name, value in (row | read | {"void": seen.void}).items()
+    }
+
+
+def _short(value: object) -> object:
+    return float(f"{value:.4g}") if isinstance(value, float) else value

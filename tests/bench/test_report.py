@@ -8,7 +8,7 @@ import pytest
 
 from bench import page
 from bench.engine.figures import figures
-from bench.engine.measure import Ingestion, Outcome
+from bench.engine.measure import CROWD, Ingestion, Outcome
 from bench.engine.overload import Overload
 from bench.engine.plot import bars
 from bench.engine.report import evidence
@@ -16,6 +16,7 @@ from bench.engine.table import rows, table
 from bench.results import Figure, figure, keep, record
 from tests.bench.test_windows import window
 
+WHATS = ("query", "query 1", "query 8", "query 32", "stream", "chat", "stream 1")
 NAMED = {
     "queries_per_second_vs_handwritten",
     "queries_per_second_vs_langchain",
@@ -43,9 +44,11 @@ def outcome(*, stub_busy: float = 0.4) -> Outcome:
         ),
     )
     for server, seconds in (("stackyard", 1.0), ("handwritten", 2.0), ("langchain", 4.0)):
-        for what in ("query", "query 1", "query 8", "query 32", "stream", "chat", "stream 1"):
+        for what in (*WHATS, f"query {CROWD}", f"stream {CROWD}"):
             made.windows.append(window(server, what, seconds=seconds, stub_busy=stub_busy))
         made.ingestions.append(Ingestion(server, 100, seconds, stub_busy, 130.0))
+    made.windows.append(window("stackyard", "traced", stub_busy=stub_busy))
+    made.spans.append((597, 100))
     made.windows.append(window("stackyard", "faults", failed=0, stub_busy=stub_busy))
     made.overload_stub_busy = stub_busy
     return made
@@ -60,7 +63,19 @@ def test_an_outcome_gives_the_named_figures() -> None:
     assert found["pdf_pages_vs_pdfium"].value == pytest.approx(0.9)
     assert found["goodput_10_percent_faults"].value == 100.0
     assert found["added_p95_c1"].value == pytest.approx(1000 * (0.3025 - 0.233))
+    assert found["traced_components_arrived"].value == pytest.approx(99.5)
     assert void == []
+
+
+def test_what_was_not_measured_is_not_void() -> None:
+    answers = outcome()
+    answers.ingestions, answers.overload = [], None
+    answers.windows = [each for each in answers.windows if each.what != "faults"]
+
+    found, void = figures(answers)
+
+    assert void == []
+    assert not any(name.startswith(("chunks", "pdf", "goodput", "overload")) for name in found)
 
 
 def test_void_windows_give_no_figure() -> None:
