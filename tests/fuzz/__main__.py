@@ -5,6 +5,7 @@ An input is made from seed, parser and number: `--seed S --parser NAME --show NU
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -33,7 +34,7 @@ def main() -> int:
             sys.stdout.buffer.write(input_of(chosen[0], given.seed, given.show))
             return 0
         # By rounds, so that a run that is short of time has some of each.
-        each = max(1, given.inputs // len(chosen))
+        each = max(1, math.ceil(given.inputs / len(chosen)))
         for begin in range(0, each, ROUND):
             for parser in chosen:
                 if given.seconds and time.monotonic() - began > given.seconds:
