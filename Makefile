@@ -74,7 +74,7 @@ figures: bench .venv/.tested ## The long runs: make bench, the stack, which is b
 	@$(RUN) tests.chaos --scale 10 --json bench/results/chaos.json
 	@$(RUN) tests.leaks 100000
 	@$(RUN) tests.fuzz --inputs 1000000 --json bench/results/fuzz.json
-	@$(RUN) tests.schemas --cases 10000 --json bench/results/schemas.json
+	@$(RUN) tests.schemas --cases 14000 --json bench/results/schemas.json
 	@$(RUN) tests.soak 100 1000
 
 audit: .venv/.synced ## Known holes in what is locked, by a given export of OSV, offline (OSV="PyPI.zip Go.zip")

@@ -108,6 +108,13 @@ class Generations:
             physical = aliases.get(_alias(collection), f"{collection}.{model.mark}")
             return Generation(collection, physical, model)
 
+    def is_live(self, generation: Generation) -> bool:
+        """Whether these answer. Raises StageError where Qdrant is away."""
+        try:
+            return self.known(generation.collection).physical == generation.physical
+        except UnknownModel:
+            return False
+
     def beside(self, collection: str) -> Generation | None:
         """Return what is built, or kept for going back; None where there is one model only."""
         if self.next is None:

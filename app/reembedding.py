@@ -54,6 +54,8 @@ class Reembedding:
         self._default = collection
         self._task: asyncio.Task[None] | None = None
         self._looked = -LOST_SECONDS
+        # What ran when lost vectors had all that they lacked, of those that still do.
+        self._waits: dict[str, set[str]] = {}
 
     def check(self, *, leads: bool = True) -> None:
         """Go back to the current model's vectors, or raise SettingsProblem with both sizes.
@@ -149,20 +151,20 @@ class Reembedding:
     def _fill_lost(self) -> bool:
         """Fill again what answers and was lost; False where there is none, or jobs come first."""
         self._look_for_lost()
-        lost = self._ledger.lost()
-        for collection in self._collections() if lost else ():
-            live = self._generations.live(collection)
-            if live.physical not in lost:
+        for physical in sorted(self._ledger.lost()):
+            live = self._generations.live(physical.partition(".")[0])
+            if live.physical != physical:
+                self._ledger.give_up(physical)
                 continue
             if self._filling.step(live):
+                self._waits.pop(physical, None)
                 return True
-            # A job on its way may have taken a document's old chunks out before they came back.
-            with self._generations.lock, self._switching:
-                if not self._journal.jobs_by_status().get("running"):
-                    if self._filling.lacking(live):
-                        return True
-                    self._ledger.filled(live.physical)
-                    log.info("filled again", extra={"collection": collection})
+            # A job that runs may have taken a document's old chunks out before they came back.
+            running = self._journal.running()
+            self._waits[physical] = running & self._waits.get(physical, running)
+            if not self._waits[physical] and not self._filling.lacking(live):
+                self._ledger.filled(physical)
+                log.info("filled again", extra={"collection": live.collection})
         return False
 
     def _look_for_lost(self) -> None:
@@ -186,10 +188,10 @@ class Reembedding:
                 return False
             built = [generations.beside(collection) for collection in self._collections()]
             ready = [each for each in built if each is not None]
-            if any(self._filling.lacking(each) for each in ready):
-                return True
             for each in ready:
                 self._stores.open_generation(each)  # an empty one has to be there too
+            if any(self._filling.lacking(each) for each in ready):
+                return False
             self._switch(ready)
         log.info("switched", extra={"model": generations.wanted.name})
         return True  # the other vectors are kept from now on

@@ -93,14 +93,16 @@ def _ours(
             try:
                 yield
             finally:
-                await service.upkeep.stop()
-                await service.library.indexer.close()
-                await asyncio.to_thread(service.index.close)
-                await service.answering.close()
-                await service.site.close()
-                await service.readiness.close()
-                if traces is not None:
-                    await asyncio.to_thread(traces.close)
+                try:
+                    await service.upkeep.stop()
+                    await service.library.indexer.close()
+                    await asyncio.to_thread(service.index.close)
+                    await service.answering.close()
+                    await service.site.close()
+                    await service.readiness.close()
+                finally:
+                    if traces is not None:
+                        await asyncio.to_thread(traces.close)
 
     app = FastAPI(
         title="stackyard",

@@ -21,9 +21,12 @@ class Stores:
         settings: Settings,
         generations: Generations,
         vectors: Callable[[], int] = lambda: 0,
-        making: Callable[[Generation], None] = lambda _: None,
+        making: Callable[[Generation, bool], None] = lambda _, live: None,
     ) -> None:
-        """`making` is told of vectors that are not there, before they are made: new, or lost."""
+        """`making` is told of vectors that are not there before they are made, and if they answer.
+
+        They are new, or were lost.
+        """
         self.generations = generations
         self._making = making
         # A number that changes when any process has let other vectors answer.
@@ -70,21 +73,24 @@ class Stores:
 
     def open_generation(self, generation: Generation) -> QdrantDocumentStore:
         """Return the store of these vectors, live or not."""
+        name = generation.physical
+        if (opened := self._opened.get(name)) is not None:
+            return opened
+        # before the lock below: who has that of the generations waits for this one
+        live = self.generations.is_live(generation)
+
+        def tell_if_absent() -> None:
+            if self.generations.size(name) is None:
+                self._making(generation, live)
+
         # The store has no lock around its first use, and two first uses set it up twice.
         with self._lock:
-            name = generation.physical
             if name not in self._opened:
                 settings = store_settings(self._settings, generation.model)
                 store = build_document_store(settings, name)
-                prepare_document_store(
-                    store, patience=PATIENCE, first=lambda: self._tell_if_absent(generation)
-                )
+                prepare_document_store(store, patience=PATIENCE, first=tell_if_absent)
                 self._opened[name] = store
             return self._opened[name]
-
-    def _tell_if_absent(self, generation: Generation) -> None:
-        if self.generations.size(generation.physical) is None:
-            self._making(generation)
 
     def opened(self, collection: str) -> QdrantDocumentStore | None:
         """Return the store that answers if it is open, from any thread and without waiting."""

@@ -6,6 +6,7 @@ takes some MB.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,6 +33,7 @@ KEPT_TAGS = (
     "haystack.pipeline.execution_mode",
 )
 EXPORT_SECONDS = 10
+CLOSE_SECONDS = 5.0
 QUEUE = 8192  # spans that wait to be sent, of about a thousand questions; more are dropped
 
 
@@ -45,7 +48,8 @@ class Traces:
                 "service.instance.id": instance,
             }
         )
-        self._provider = TracerProvider(resource=resource)
+        # whatever a caller's trace says, and without a wait at the interpreter's end
+        self._provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=url, timeout=EXPORT_SECONDS)
         self._provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE))
         self.tracer = self._provider.get_tracer("stackyard")
@@ -59,8 +63,10 @@ class Traces:
         return Traced(app, self.tracer)
 
     def close(self) -> None:
-        """Send what is left."""
-        self._provider.shutdown()
+        """Send what is left, if the collector takes it soon."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 class Traced:
@@ -94,14 +100,19 @@ class Traced:
             try:
                 with _failing(span):
                     await self._app(scope, receive, noted)
-            except Problem as problem:  # the guard makes the response of it
-                span.set_attribute("http.response.status_code", problem.status_code)
+            except Exception as error:  # the guard makes the response of it
+                status = error.status_code if isinstance(error, Problem) else 500
+                span.set_attribute("http.response.status_code", status)
                 raise
 
 
 class _Headers(Getter[list[tuple[bytes, bytes]]]):
+    """Reads what a caller's trace is; what it adds in `tracestate` is its own, and left."""
+
     def get(self, carrier: list[tuple[bytes, bytes]], key: str) -> list[str] | None:
         wanted = key.encode()
+        if wanted != b"traceparent":
+            return None
         return [value.decode("latin-1") for name, value in carrier if name == wanted] or None
 
     def keys(self, carrier: list[tuple[bytes, bytes]]) -> list[str]:
@@ -171,7 +182,7 @@ def _failing(span: api.Span) -> Iterator[None]:
     """Note which error passed, by its type alone: its text may hold what was said."""
     try:
         yield
-    except BaseException as error:
+    except Exception as error:  # not CancelledError: the caller has hung up
         # a caller's own mistake is no error of the service
         if not (isinstance(error, Problem) and error.status_code < 500):
             cause = error.__cause__ or error  # of what Haystack wraps

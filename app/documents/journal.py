@@ -11,7 +11,7 @@ from app.documents.holdings import Holdings, readers_text
 from app.documents.moments import Moments
 from app.documents.opening import bring_up_to_date
 from app.documents.queue import now
-from app.documents.records import HELD_BACK, REPLACED, Document, Job
+from app.documents.records import HELD_BACK, Document, Job
 from app.documents.schema import VECTORS_CHANGED
 
 
@@ -98,9 +98,9 @@ class Journal(Moments):
         ).fetchone()
         identity = same["id"] if same else document_id(collection, name, space)
         db.execute(
-            "update jobs set status = 'cancelled', reason = ?, updated = ?"
-            " where document_id = ? and status = 'queued' and kind = 'index'",
-            (REPLACED, now(), identity),
+            "update jobs set status = 'cancelled', reason = 'replaced by a newer upload',"
+            " updated = ? where document_id = ? and status = 'queued' and kind = 'index'",
+            (now(), identity),
         )
         if same:
             self._set_readers(db, identity, given)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.access.identity import Identity
 from app.documents.reading import EVERYTHING, Selection, readable
-from app.documents.records import REPLACED, Document, Job
+from app.documents.records import Document, Job
 from app.documents.schema import DOCUMENT, JOB
 
 MOST_SKIPPED = 2**63 - 1  # SQLite's largest integer
@@ -148,6 +148,12 @@ class JournalReads:
             rows = self._db.execute("select distinct runner from jobs where status = 'running'")
             return {row["runner"] for row in rows.fetchall()}
 
+    def running(self) -> set[str]:
+        """Return the ids of the jobs that processes are at."""
+        with self._lock:
+            rows = self._db.execute("select id from jobs where status = 'running'")
+            return {row["id"] for row in rows.fetchall()}
+
     def is_idle(self) -> bool:
         """Whether no upload waits and none is worked on."""
         with self._lock:
@@ -188,19 +194,22 @@ class JournalReads:
         return "it was cancelled" if row["cancelling"] else None
 
     def is_half_written(self, document_id: str) -> bool:
-        """Whether a job that was tried and replaced may have left chunks, and none was done since.
+        """Whether a job that did not end well may have left chunks, and none was done since.
 
-        One that was cancelled has taken its chunks back.
+        It has taken them back, unless Qdrant was away just then.
         """
         with self._lock:
             return self._is_half_written(self._db, document_id)
 
     def _is_half_written(self, db: sqlite3.Connection, document_id: str) -> bool:
         row = db.execute(
-            "select 1 from jobs j where document_id = ? and status = 'cancelled' and reason = ?"
-            " and attempts > 0 and seq > coalesce((select max(seq) from jobs d"
+            "select 1 from jobs j where document_id = ? and kind = 'index'"
+            # what is refused at its first reading has written nothing
+            " and (status in ('cancelled', 'failed') and attempts > 0"
+            " or status = 'refused' and attempts > 1)"
+            " and seq > coalesce((select max(seq) from jobs d"
             " where d.document_id = j.document_id and kind = 'index' and status = 'done'), 0)",
-            (document_id, REPLACED),
+            (document_id,),
         ).fetchone()
         return row is not None
 

@@ -46,13 +46,18 @@ class Ledger:
             statement = "delete from embedded where physical = ? and document_id = ?"
             self._db.execute(statement, (physical, document_id))
 
-    def lose(self, physical: str) -> None:
-        """Note that these vectors are gone, all of them: nothing is in them any more."""
+    def lose(self, physical: str, *, live: bool) -> None:
+        """Note that these vectors are gone, all of them; `live` ones are to be filled again.
+
+        What was in them stays known as partly there: a writing that is under way may still come.
+        """
         with self._lock:
             self._db.execute("begin immediate")
             with self._db:
-                self._db.execute("delete from embedded where physical = ?", (physical,))
-                self._db.execute("insert or ignore into lost values (?)", (physical,))
+                statement = "update embedded set sha256 = ? where physical = ?"
+                self._db.execute(statement, (PARTLY, physical))
+                if live:
+                    self._db.execute("insert or ignore into lost values (?)", (physical,))
 
     def lost(self) -> set[str]:
         """Return the vectors that were lost and are not filled again yet."""
@@ -66,3 +71,8 @@ class Ledger:
             with self._db:
                 self._db.execute("delete from lost where physical = ?", (physical,))
                 self._db.execute("delete from embedded where physical = ?", (physical,))
+
+    def give_up(self, physical: str) -> None:
+        """Fill these no more: they do not answer."""
+        with self._lock:
+            self._db.execute("delete from lost where physical = ?", (physical,))

@@ -125,7 +125,7 @@ class Library:
         return own or self.journal.holdings.manages(identity, job.document_id)
 
     async def cancel(self, identity: Identity, job_id: str) -> Job:
-        """End a job: a waiting one at once, a running one at its next step."""
+        """End a job: one that was never begun at once, others when they have taken back theirs."""
         await self.job(identity, job_id)
         job = await asyncio.to_thread(self.journal.cancel, job_id)
         if job is None:

@@ -123,7 +123,7 @@ class JobQueue(JournalReads):
             self._set(
                 db,
                 job.id,
-                "status = 'queued', stage = ?, reason = ?, not_before = ?",
+                "status = 'queued', stage = ?, reason = ?, not_before = iif(cancelling, 0, ?)",
                 stage,
                 reason,
                 due,

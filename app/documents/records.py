@@ -8,7 +8,6 @@ Status = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 OPEN_STATES: tuple[Status, ...] = ("queued", "running")
 # In `quarantined`, beside 0 and 1: a version that is to be quarantined is being written over one
 # that answered.
-REPLACED = "replaced by a newer upload"
 HELD_BACK = 2
 
 

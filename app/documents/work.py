@@ -142,6 +142,7 @@ class Work:
     def _index_one(self, job: Job) -> None:
         self._stop_if_withdrawn(job)
         if job.attempts > MOST_ATTEMPTS:
+            self._take_back(job)
             self._journal.close_job(job, "failed", "it was tried too often")
             return
         document = self._journal.document(job.document_id)

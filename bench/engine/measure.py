@@ -113,6 +113,7 @@ class _Run:
             self.outcome.start_seconds[server.name] = server.start_seconds
             await self._warm(server)
             self.outcome.idle_mib[server.name] = memory_mib(server.pid)
+        await self._warm(self.traced)
         self._same_work()
         plan, some = self.plan, self._some()
         for _ in range(plan.rounds):

@@ -38,7 +38,7 @@ class House:
             data_dir=root,
             **models,
         )
-        self.qdrant = qdrant
+        self.root, self.qdrant = root, qdrant
         self.journal = Journal(root / "journal.sqlite3")
         self.ledger = Ledger(root / "embedded.sqlite3")
         self.shelf = Shelf(root)

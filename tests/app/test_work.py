@@ -207,3 +207,21 @@ def test_what_is_uploaded_again_while_its_job_is_being_cancelled_is_a_new_job(ho
     assert held is not None
     assert held.job_status == "done"
     assert house.cited(document) == OTHER
+
+
+def test_what_could_not_be_taken_back_is_written_over_where_it_is_uploaded_again(
+    house: House,
+) -> None:
+    document = half_written(house)
+
+    def fails() -> None:
+        raise Away
+
+    house.index.during = fails
+    house.cancel(document)
+    house.do_next()
+    house.index.texts[document] = OTHER  # as Qdrant has it, which was away
+    house.index.during = lambda: None
+    house.upload(CLEAN)
+
+    assert house.cited(document) == CLEAN

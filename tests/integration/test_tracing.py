@@ -82,7 +82,8 @@ def app_of(folder: Path, traces_url: str) -> Iterator[tuple[AppProcess, FakeNim]
 
 
 def ask(app: AppProcess, **more: object) -> httpx.Response:
-    headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+    # not sampled, says the caller, and adds what it asked
+    headers = {"traceparent": f"00-{TRACE}-{CALLER}-00", "tracestate": "said=capital"}
     with app.client() as client:
         return client.post("/query/run", json={"question": QUESTION, **more}, headers=headers)
 
