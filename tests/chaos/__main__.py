@@ -40,7 +40,9 @@ def main() -> int:
         table.add_row(scenario.row, scenario.name, scenario.promise, seen.said, verdict)
     Console().print(table)
     if given.json:
-        given.json.write_text(json.dumps(report(found, given.scale), indent=2) + "\n")
+        earlier = json.loads(given.json.read_text())["scenarios"] if given.json.exists() else {}
+        record = report(earlier, found, given.scale)
+        given.json.write_text(json.dumps(record, indent=2) + "\n")
     return 0 if all(each.kept for each in found.values()) else 1
 
 
@@ -50,17 +52,25 @@ def run(scenario: Scenario, scale: int) -> Seen:
         return scenario.run(Path(folder), scale)
 
 
-def report(found: dict[str, Seen], scale: int) -> dict[str, object]:
-    """Return what `make figures` keeps."""
-    return {
-        "command": f"python -m tests.chaos --scale {scale}",
+def report(
+    earlier: dict[str, dict[str, object]], found: dict[str, Seen], scale: int
+) -> dict[str, object]:
+    """Return what `make figures` keeps: what was run now in place of what was run earlier."""
+    how = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "scenarios": {
-            name: {"kept": seen.kept, "seen": seen.said, **seen.figures}
-            for name, seen in found.items()
-        },
     }
+    seen_now = {
+        name: {
+            "kept": seen.kept,
+            "seen": seen.said,
+            **seen.figures,
+            "command": f"python -m tests.chaos {name} --scale {scale}",
+            **how,
+        }
+        for name, seen in found.items()
+    }
+    return {"scenarios": {**earlier, **seen_now}}
 
 
 if __name__ == "__main__":
