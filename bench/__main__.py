@@ -1,5 +1,6 @@
 """`python -m bench`: measure, print, keep in bench/results/."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -25,6 +26,10 @@ def engine(
             help="What the stub model takes for 50 tokens; any other value writes end-to-end.json."
         ),
     ] = 200.0,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often the servers take their turns; without it, 3 times."),
+    ] = None,
 ) -> None:
     """Hold the question engine against its peers, one core each; write latest.json and plots."""
     from bench.engine.measure import run
@@ -45,6 +50,7 @@ def engine(
 
         delays = Delays(chat=chat_ms / 1000)
         plan = QUICK if quick else FULL if delays == Delays() else SLOW_MODEL
+        plan = replace(plan, rounds=rounds or plan.rounds)
         outcome = run(plan, two_cores(), tell, delays)
     report(outcome, console)
 
