@@ -73,6 +73,9 @@ class Stub:
         path = path.partition("?")[0]
         if path.startswith("/stub/"):
             return self._control(path.removeprefix("/stub/"), body)
+        if path == "/v1/traces":
+            self.counts["components"] += body.count(b"haystack.component.name")
+            return Reply(0.0, b"")
         self.counts[path if path in MODEL_PATHS else "/" + path.rpartition("/")[2]] += 1
         if self.recording:
             recorded = orjson.Fragment(body) if body else None
@@ -82,9 +85,6 @@ class Stub:
                 self.counts["failed"] += 1
                 return Reply(0.0, b'{"error":{"message":"stub","type":"overloaded"}}', 503)
             return self._model(path, body)
-        if path == "/v1/traces":
-            self.counts["components"] += body.count(b"haystack.component.name")
-            return Reply(0.0, b"")
         if path == "/aliases":
             return Reply(0.0, _result(b'{"aliases":[]}'))
         if path.startswith("/collections"):
