@@ -21,6 +21,18 @@ def lose(house: House, collection: str = "documents") -> None:
         house.qdrant.engine.delete_collection(collection)
 
 
+def erase(house: House, document: str, collection: str = "documents") -> bool:
+    """Delete a document as a job does; False where it is gone already."""
+    if house.journal.document(document) is None:
+        return False
+    house.journal.request_deletion(document, erase=True)
+    house.index.remove(collection, document)
+    deletion = house.journal.take("delete")
+    assert deletion is not None
+    house.journal.finish_delete(deletion)
+    return True
+
+
 def look(house: House) -> None:
     """Do all there is to do, as after LOST_SECONDS."""
     house.work._looked = -1e9
@@ -79,13 +91,9 @@ def test_what_is_erased_meanwhile_does_not_come_back(
 
     def erased_first(generation: Any, document: str, *rest: Any) -> int:
         """Erase it when its pages were read, and lose the collection once more at that moment."""
-        if document == gone and house.journal.document(gone) is not None:
-            house.journal.request_deletion(gone, erase=True)
-            house.index.remove("documents", gone)
-            house.journal.finish_delete(house.journal.take("delete"))
-            if lost:
-                lose(house)
-                house.stores.forget_generation(generation)
+        if document == gone and erase(house, gone) and lost:
+            lose(house)
+            house.stores.forget_generation(generation)
         written: int = write(generation, document, *rest)
         return written
 
@@ -102,16 +110,13 @@ def test_what_is_erased_while_it_is_the_first_to_be_embedded_beside_does_not_sta
 ) -> None:
     gone = houses(OLD).add("gone.txt", "The fox jumps.")
     house = houses(OLD, NEW)
-    kept = house.add("kept.txt", "The cat sleeps.")
-    assert kept
+    house.add("kept.txt", "The cat sleeps.")
     beside = house.generations.beside("documents")
     write = house.index.index_into
 
     def erased_first(generation: Any, document: str, *rest: Any) -> int:
-        if document == gone and house.journal.document(gone) is not None:
-            house.journal.request_deletion(gone, erase=True)
-            house.index.remove("documents", gone)
-            house.journal.finish_delete(house.journal.take("delete"))
+        if document == gone:
+            erase(house, gone)
         written: int = write(generation, document, *rest)
         return written
 
@@ -166,9 +171,7 @@ def test_a_lost_collection_whose_last_document_goes_is_lost_no_more(houses: Any)
     house.stores.open(["dogs"])
     before = house.ledger.lost()
 
-    house.journal.request_deletion(dog, erase=True)
-    house.index.remove("dogs", dog)
-    house.journal.finish_delete(house.journal.take("delete"))
+    erase(house, dog, "dogs")
     house.settle()
 
     assert before == {"dogs"}

@@ -79,6 +79,12 @@ class House:
         assert held is not None
         self.journal.cancel(held.job_id)
 
+    def status(self, document: str) -> str | None:
+        """Return how the last job of a document ended."""
+        held = self.journal.document(document)
+        assert held is not None
+        return held.job_status
+
     def cited(self, document: str) -> str:
         """Return the text that an answer could stand on now."""
         may = self.journal.holdings.cites(READER, document)
@@ -172,9 +178,7 @@ def test_a_job_that_is_cancelled_while_it_waits_takes_back_what_it_wrote(house: 
     house.cancel(document)
     house.do_next()
 
-    held = house.journal.document(document)
-    assert held is not None
-    assert held.job_status == "cancelled"
+    assert house.status(document) == "cancelled"
     assert house.cited(document) == CLEAN
 
 
@@ -191,9 +195,7 @@ def test_a_refused_version_takes_back_what_the_one_before_it_left(house: House) 
 
     house.upload("")
 
-    held = house.journal.document(document)
-    assert held is not None
-    assert held.job_status == "refused"
+    assert house.status(document) == "refused"
     assert house.cited(document) == CLEAN
 
 
@@ -203,9 +205,7 @@ def test_what_is_uploaded_again_while_its_job_is_being_cancelled_is_a_new_job(ho
 
     house.upload(OTHER)
 
-    held = house.journal.document(document)
-    assert held is not None
-    assert held.job_status == "done"
+    assert house.status(document) == "done"
     assert house.cited(document) == OTHER
 
 
