@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.body import Caller
 from app.exchange import SECURITY_HEADERS
 from app.guard import CALLER, Guard
+from app.outlet import Outlet
 from app.problems import MEDIA_TYPE, Problem, busy
 from app.surface import Route, find
 
@@ -80,6 +81,7 @@ class Doorstep(HttpToolsProtocol):
         self._guard.coming += 1
         self._caller = Caller()
         cycle.scope["state"][CALLER] = self._caller
+        cycle.transport = cast("asyncio.Transport", Outlet(self.transport, self.loop))
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -20,13 +20,13 @@ from app.access.identity import Identity, Visit, begin
 from app.access.roles import needed, needs_all_collections
 from app.body import Body
 from app.exchange import Exchange
+from app.log import request as request_line
 from app.log import where
 from app.metrics import Metrics
 from app.places import Places
 from app.problems import Problem
 from app.surface import OF_BROWSERS, Kind, Route, find
 
-access = logging.getLogger("app.access")
 log = logging.getLogger("app.guard")
 CALLER = "app.caller"  # in the state of a request that the doorstep has counted
 # What is asked in JSON is at most some hundred kB. Who sends it slower than this has no place yet.
@@ -150,7 +150,7 @@ class Guard:
             self.metrics.request(exchange.method, template, exchange.status, seconds)
             exchange.write_note()
             if kind != "open":
-                line = {
+                line: dict[str, object] = {
                     "method": exchange.method,
                     "route": template,
                     "status": exchange.status,
@@ -160,7 +160,9 @@ class Guard:
                     "complete": exchange.complete,
                     "request": exchange.request_id,
                 }
-                access.info("request", extra=line | ({"problem": problem.name} if problem else {}))
+                if problem is not None:
+                    line["problem"] = problem.name
+                request_line(line)
 
     def _audited(self, audit: Audit, scope: Scope, exchange: Exchange, template: str) -> None:
         client = scope.get("client")

@@ -2,8 +2,10 @@
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from haystack import Document
 
@@ -89,13 +91,15 @@ def excerpt(document: Document, wanted: dict[str, float], longest: int) -> str:
         return text
     start, end = best.span
     spans = [each.span for each in taken_apart(text).sentences]
-    before = [span for span in spans if span[1] <= start]
-    after = [span for span in spans if span[0] >= end]
-    while after or before:
-        if after and after[0][1] - start <= longest:
-            end = after.pop(0)[1]
-        elif before and end - before[-1][0] <= longest:
-            start = before.pop()[0]
+    before = bisect_right(spans, start, key=itemgetter(1)) - 1
+    after = bisect_left(spans, end, key=itemgetter(0))
+    while True:
+        if after < len(spans) and spans[after][1] - start <= longest:
+            end = spans[after][1]
+            after += 1
+        elif before >= 0 and end - spans[before][0] <= longest:
+            start = spans[before][0]
+            before -= 1
         else:
             break
     return text[start:end]

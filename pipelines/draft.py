@@ -72,7 +72,7 @@ class Draft:
         if component == "ranker" and output.get("degraded"):
             self._degraded.append("ranking")
         elif component == "gate":
-            self._ground(output["documents"])
+            self._ground(output["documents"], output.get("wanted"))
         elif component == "llm":
             self._reply = output["replies"][0] if output["replies"] else None
 
@@ -133,11 +133,11 @@ class Draft:
             source="none" if not citations else "quote" if self._quoted else "model",
         )
 
-    def _ground(self, documents: list[Document]) -> None:
+    def _ground(self, documents: list[Document], wanted: Mapping[str, float] | None = None) -> None:
         self._ranked = documents
         if self.permit is not None:
             self._documents = {document.meta["document_id"] for document in documents}
-        self._grounding = Grounding(self.question, documents, self.settings.max_unsupported)
+        self._grounding = Grounding(self.question, documents, self.settings.max_unsupported, wanted)
 
     def _drop_withdrawn(self) -> None:
         """Go on without the passages that were deleted, or closed to who asks, in the meantime."""

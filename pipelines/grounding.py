@@ -1,13 +1,14 @@
 """Holds what the model says against the passages, sentence by sentence."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from haystack import Document
 
 from pipelines.citations import Quote, pointed_back, wanted_words
-from pipelines.passage import taken_apart
+from pipelines.passage import Sentence, taken_apart
 from pipelines.sentences import Span
 from pipelines.words import key_words
 
@@ -46,11 +47,17 @@ class Grounding:
     """Says which passage supports a sentence."""
 
     def __init__(
-        self, question: str, documents: Sequence[Document], max_unsupported: float
+        self,
+        question: str,
+        documents: Sequence[Document],
+        max_unsupported: float,
+        wanted: Mapping[str, float] | None = None,
     ) -> None:
+        """`wanted`: the wanted words of this question and these documents, where they are known."""
         self.question = taken_apart(question).words
         self.max_unsupported = max_unsupported
-        wanted = wanted_words([(question, 1.0)], documents)
+        if wanted is None:
+            wanted = wanted_words([(question, 1.0)], documents)
         passages = [taken_apart(document.content or "") for document in documents]
         weights = [passage.window_weights(wanted) for passage in passages]
         least = RELEVANT * max((max(each, default=0.0) for each in weights), default=0.0)
@@ -61,7 +68,8 @@ class Grounding:
             if weight >= least
         ]
         # Most of the question first; of equals, those of the better passage.
-        self.windows = [window for _, window in sorted(weighed, key=_falling)]
+        weighed.sort(key=itemgetter(0), reverse=True)
+        self.windows = [window for _, window in weighed]
         self._holding: tuple[Window, ...] = ()
 
     def supporter(self, sentence: str) -> Window | None:
@@ -103,10 +111,6 @@ class Grounding:
         return not any(char.isdigit() for word in missing for char in word)
 
 
-def _falling(weighed: tuple[float, Window]) -> float:
-    return -weighed[0]
-
-
 def evidence(said: Sequence[tuple[str, Window]], longest: int) -> list[Quote]:
     """Return the words behind each sentence, those of one place together, in the passages' order.
 
@@ -126,20 +130,23 @@ def evidence(said: Sequence[tuple[str, Window]], longest: int) -> list[Quote]:
 def _evidence(sentence: str, window: Window, longest: int) -> Span:
     """Return the shortest run of the window's sentences that holds the words of this one."""
     text = window.document.content or ""
-    start, end = window.span
-    parts = [
-        part
-        for part in taken_apart(text, longest).sentences
-        if start <= part.span[0] and part.span[1] <= end
-    ]
+    whole = taken_apart(text).sentences[window.first : window.first + 2]
+    start, end = whole[0].span[0], whole[-1].span[1]
+    parts: Sequence[Sentence] = whole
+    if any(part.span[1] - part.span[0] > longest for part in whole):
+        cut = taken_apart(text, longest).sentences
+        parts = [part for part in cut if start <= part.span[0] and part.span[1] <= end]
     needed = taken_apart(sentence).words & window.words
-    runs = [
-        (parts[first].span[0], parts[last].span[1])
-        for first in range(len(parts))
-        for last in range(first, len(parts))
-        if needed <= frozenset().union(*(part.words for part in parts[first : last + 1]))
-    ]
-    shortest = min(runs, key=lambda run: run[1] - run[0], default=window.span)
+    runs = [part.span for part in parts if needed <= part.words]
+    # One sentence that holds them all is shorter than any run with it.
+    if not runs or len(parts) > 2:
+        runs += [
+            (parts[first].span[0], parts[last].span[1])
+            for first in range(len(parts))
+            for last in range(first + 1, len(parts))
+            if needed <= frozenset().union(*(part.words for part in parts[first : last + 1]))
+        ]
+    shortest = min(runs, key=lambda run: run[1] - run[0], default=(start, end))
     return pointed_back(text, shortest, longest)
 
 

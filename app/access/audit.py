@@ -9,7 +9,6 @@ on the data volume, from where another process takes it into a line once this on
 import hashlib
 import os
 import secrets
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +16,10 @@ from pathlib import Path
 import orjson
 
 from app.access.identity import Visit
+from app.log import write as write_line
 
 START = "0" * 64
 HEAD_DIGITS = 12  # of the hash, as a number: a gauge holds 53 bits exactly
-
-
-def _print(line: bytes) -> None:
-    sys.stdout.write(line.decode() + "\n")
-    sys.stdout.flush()
 
 
 class Audit:
@@ -36,7 +31,7 @@ class Audit:
         *,
         questions: bool = False,
         replica: str | None = None,
-        write: Callable[[bytes], None] = _print,
+        write: Callable[[bytes], None] = write_line,
     ) -> None:
         self._questions = questions
         self._write = write

@@ -64,21 +64,39 @@ class EvidenceGate:
             min_evidence=self.min_evidence,
         )
 
-    @component.output_types(passages=list[str], documents=list[Document], similarity=float)
+    @component.output_types(
+        passages=list[str],
+        documents=list[Document],
+        similarity=float,
+        wanted=dict[str, float],
+    )
     def run(
         self, question: str, retrieved: list[Document], ranked: list[Document]
     ) -> dict[str, object]:
-        """Return the passages as the model reads them; no `passages` at all stops the pipeline."""
-        similarity = max((document.score or 0.0 for document in retrieved), default=0.0)
+        """Return the passages as the model reads them; no `passages` at all stops the pipeline.
+
+        `wanted` are the question's words, weighted by how rare they are in the passages.
+        """
+        similarity = max([document.score or 0.0 for document in retrieved], default=0.0)
         if not ranked or not self.enough(question, similarity, retrieved, ranked):
-            return {"documents": [], "similarity": similarity}
+            return {"documents": [], "similarity": similarity, "wanted": {}}
         wanted = wanted_words([(question, 1.0)], ranked)
         passages = [
             fenced(view(excerpt(document, wanted, self.passage_characters))) for document in ranked
         ]
-        return {"passages": passages, "documents": ranked, "similarity": similarity}
+        return {
+            "passages": passages,
+            "documents": ranked,
+            "similarity": similarity,
+            "wanted": wanted,
+        }
 
-    @component.output_types(passages=list[str], documents=list[Document], similarity=float)
+    @component.output_types(
+        passages=list[str],
+        documents=list[Document],
+        similarity=float,
+        wanted=dict[str, float],
+    )
     async def run_async(
         self, question: str, retrieved: list[Document], ranked: list[Document]
     ) -> dict[str, object]:
@@ -120,4 +138,5 @@ def close_coverage(question: str, documents: list[Document]) -> float:
 def _unranked(retrieved: list[Document], ranked: list[Document]) -> bool:
     """Say whether the order is the retriever's: a ranking model's score is never the cosine."""
     best = ranked[0]
-    return any(each.id == best.id and each.score == best.score for each in retrieved)
+    scores = [each.score for each in retrieved if each.id == best.id]
+    return best.score in scores
