@@ -1,5 +1,6 @@
 """`python -m bench`: measure, print, keep in bench/results/."""
 
+import os
 from dataclasses import replace
 from typing import Annotated
 
@@ -38,6 +39,8 @@ def engine(
     from bench.engine.report import report
     from bench.engine.stub import Delays
 
+    # Images hold compiled modules; without them memory would be what compiling them leaves over.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH

@@ -59,7 +59,7 @@ class Asking:
         the CPU. Cancelling the task hangs up on the model.
         """
         draft = self._draft(question, history, permit)
-        inputs = _inputs(draft.question, checked_filters(filters), permit)
+        inputs = pipeline_inputs(draft.question, checked_filters(filters), permit)
         try:
             outputs = await self.pipeline.run_async(inputs)
         except PipelineRuntimeError as error:
@@ -93,7 +93,7 @@ class Asking:
                 raise _Enough
 
         inputs = {
-            **_inputs(draft.question, checked_filters(filters), permit),
+            **pipeline_inputs(draft.question, checked_filters(filters), permit),
             "llm": {"streaming_callback": heard},
         }
         try:
@@ -157,7 +157,10 @@ class Searching:
         await self.pipeline.close_async()
 
 
-def _inputs(question: str, filters: dict[str, Any] | None, permit: Permit | None) -> dict[str, Any]:
+def pipeline_inputs(
+    question: str, filters: dict[str, Any] | None = None, permit: Permit | None = None
+) -> dict[str, Any]:
+    """Return what a question is for each component of its pipeline."""
     return {
         "embedder": {"text": question},
         "retriever": {"filters": filters, "permit": permit},

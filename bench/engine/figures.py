@@ -16,7 +16,7 @@ LABELS |= {"llamaindex": "llamaindex"}
 def figures(outcome: Outcome) -> tuple[Figures, list[str]]:
     """Return the figures, and the names of those that no valid window is left for."""
     named: dict[str, Figure] = {}
-    named |= _rates(outcome) | _latencies(outcome) | _memory(outcome)
+    named |= _rates(outcome) | _inside(outcome) | _latencies(outcome) | _memory(outcome)
     if outcome.ingestions:
         named |= _ingestion(outcome)
     if outcome.of("faults", OURS):
@@ -60,6 +60,18 @@ def _rates(outcome: Outcome) -> Figures:
         found[f"{name}_per_second_c{CROWD}_vs_handwritten"] = crowded
     found["streams_per_second"] = Figure(_numbers(_read(outcome.of("stream", OURS), _rate)), "1/s")
     return found
+
+
+def _inside(outcome: Outcome) -> Figures:
+    seen = outcome.inside
+    if seen is None:
+        return {}
+    return {
+        "in_process_vs_handwritten": Figure(ratios(seen.chain, seen.pipeline), "x"),
+        "in_process_checked_vs_handwritten": Figure(ratios(seen.chain, seen.checked), "x"),
+        "in_process_cpu": Figure(seen.pipeline, "ms"),
+        "in_process_cpu_handwritten": Figure(seen.chain, "ms"),
+    }
 
 
 def _latencies(outcome: Outcome) -> Figures:

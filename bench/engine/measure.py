@@ -13,6 +13,7 @@ import httpx
 
 from bench.engine import content, reading
 from bench.engine.environments import python_of
+from bench.engine.inside import Inside, inside
 from bench.engine.load import Request
 from bench.engine.meter import metered, settled, window
 from bench.engine.overload import Overload, overload
@@ -66,6 +67,7 @@ class Outcome:
     soak_mib: tuple[float, float] | None = None
     # component spans that the collector got, and questions asked of the server that sends them
     spans: list[tuple[int, int]] = field(default_factory=list)
+    inside: Inside | None = None
 
     def of(self, what: str, server: str) -> list[Window]:
         return [each for each in self.windows if each.what == what and each.server == server]
@@ -137,6 +139,7 @@ class _Run:
                     await self._window(server, what, server.query, concurrency, plan.short)
             for server in some:
                 await self._window(server, "stream 1", server.stream, 1, plan.short)
+        await self._inside()
         if not plan.answers_alone:
             await self._further()
         # last, for what they leave in memory
@@ -186,6 +189,13 @@ class _Run:
         await asyncio.sleep(EXPORT_SECONDS)
         after = self._count("components"), self._count("/v1/ranking")
         self.outcome.spans.append((after[0] - before[0], after[1] - before[1]))
+
+    async def _inside(self) -> None:
+        self.tell("one process")
+        plan = self.plan
+        self.outcome.inside = await asyncio.to_thread(
+            inside, self.stub_url, self.cores, plan.rounds, plan.short
+        )
 
     async def _warm(self, server: Server) -> None:
         self.tell(f"{server.name}: warm-up")

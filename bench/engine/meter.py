@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bench.engine.load import Load, Request, Sample
-from bench.engine.process import Cores, core_times, cpu_seconds, memory_mib
+from bench.engine.process import Cores, busy_share, core_times, cpu_seconds, memory_mib
 from bench.engine.servers import Server
 from bench.engine.windows import Window
 
@@ -50,9 +50,9 @@ async def metered(server: Server, cores: Cores) -> AsyncIterator[Use]:
     finally:
         use.seconds = time.perf_counter() - before[0]
         use.cpu_seconds = cpu_seconds(server.pid) - before[1]
-        use.stub_busy = _busy(rest, core_times(cores.rest))
+        use.stub_busy = busy_share(rest, core_times(cores.rest))
         own = use.cpu_seconds / use.seconds
-        use.foreign = max(0.0, _busy(subject, core_times(cores.subject)) - own)
+        use.foreign = max(0.0, busy_share(subject, core_times(cores.subject)) - own)
         use.memory.append(memory_mib(server.pid))
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -115,8 +115,3 @@ def _window(server: Server, what: str, concurrency: int, taken: list[Sample], us
         foreign=use.foreign,
         peak_mib=use.peak_mib,
     )
-
-
-def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """Return the share of a core's ticks in which it was busy."""
-    return (after[0] - before[0]) / max(1, after[1] - before[1])

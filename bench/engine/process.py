@@ -91,6 +91,11 @@ def core_times(core: int) -> tuple[int, int]:
     return parse_core(Path("/proc/stat").read_text(), core)
 
 
+def busy_share(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Return the share of a core's ticks in which it was busy."""
+    return (after[0] - before[0]) / max(1, after[1] - before[1])
+
+
 def parse_core(stat: str, core: int) -> tuple[int, int]:
     """Read busy and all ticks of a core out of /proc/stat's text; waiting for a disk is idle."""
     row = next(line.split() for line in stat.splitlines() if line.startswith(f"cpu{core} "))

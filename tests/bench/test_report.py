@@ -8,6 +8,7 @@ import pytest
 
 from bench import page
 from bench.engine.figures import figures
+from bench.engine.inside import Inside
 from bench.engine.measure import CROWD, Ingestion, Outcome
 from bench.engine.overload import Overload
 from bench.engine.plot import bars
@@ -51,6 +52,7 @@ def outcome(*, stub_busy: float = 0.4) -> Outcome:
     made.spans.append((597, 100))
     made.windows.append(window("stackyard", "faults", failed=0, stub_busy=stub_busy))
     made.overload_stub_busy = stub_busy
+    made.inside = Inside(chain=[0.8, 0.9], pipeline=[0.5, 0.6], checked=[1.0, 0.9])
     return made
 
 
@@ -63,19 +65,23 @@ def test_an_outcome_gives_the_named_figures() -> None:
     assert found["pdf_pages_vs_pdfium"].value == pytest.approx(0.9)
     assert found["goodput_10_percent_faults"].value == 100.0
     assert found["added_p95_c1"].value == pytest.approx(1000 * (0.3025 - 0.233))
+    assert found["in_process_vs_handwritten"].runs == pytest.approx([1.6, 1.5])
+    assert found["in_process_checked_vs_handwritten"].value == pytest.approx(0.9)
     assert found["traced_components_arrived"].value == pytest.approx(99.5)
     assert void == []
 
 
 def test_what_was_not_measured_is_not_void() -> None:
     answers = outcome()
-    answers.ingestions, answers.overload = [], None
+    answers.ingestions, answers.overload, answers.inside = [], None, None
     answers.windows = [each for each in answers.windows if each.what != "faults"]
 
     found, void = figures(answers)
 
     assert void == []
-    assert not any(name.startswith(("chunks", "pdf", "goodput", "overload")) for name in found)
+    assert not any(
+        name.startswith(("chunks", "pdf", "goodput", "overload", "in_process")) for name in found
+    )
 
 
 def test_void_windows_give_no_figure() -> None:
