@@ -91,7 +91,8 @@ class AnswerFilter:
             cut -= 1
             held -= self._waiting[cut].isalnum()
         text, self._waiting = self._waiting[:cut], self._waiting[cut:]
-        self._gone = (self._gone + _plain(text))[-LEAK:]
+        # Most often nothing waits.
+        self._gone = (self._gone + _plain(text) if self._waiting else seen)[-LEAK:]
         return text
 
     def _leaks(self, seen: str, documents: Iterable[Document]) -> bool:
