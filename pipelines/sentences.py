@@ -36,7 +36,14 @@ LONGER = 5
 def sentence_spans(text: str) -> list[Span]:
     """Return the [start, end) of every sentence, without the white space around it."""
     cuts = [match.span() for match in _BOUNDARY.finditer(text)]
-    cuts = [(at + 1, end) for at, end in cuts if not _abbreviates(text, at, end)]
+    # None has five letters: seeing them is cheaper than a call for each mark.
+    cuts = [
+        (at + 1, end)
+        for at, end in cuts
+        if text[at] != "."
+        or (at >= LONGER and text[at - LONGER : at].isalnum())
+        or not _abbreviates(text, at, end)
+    ]
     if headings := [(match.end(), match.end()) for match in _HEADING_END.finditer(text)]:
         cuts = sorted(cuts + headings)
     cuts.append((len(text), len(text)))
@@ -53,10 +60,7 @@ def sentence_spans(text: str) -> list[Span]:
 
 
 def _abbreviates(text: str, at: int, end: int) -> bool:
-    """Say whether the mark at `at`, and white space to `end`, are behind an abbreviation."""
-    # None has five letters: seeing them is cheaper than a search.
-    if text[at] != "." or (at >= LONGER and text[at - LONGER : at].isalnum()):
-        return False
+    """Say whether the point at `at`, and white space to `end`, are behind an abbreviation."""
     if "\n" in text[at:end]:
         return False
     return _ABBREVIATION.search(text, max(0, at - 11), at + 1) is not None

@@ -25,7 +25,7 @@ _POINTER = ctypes.c_void_p
 
 def _bare(function: Any, *given: Any, result: Any = ctypes.c_int) -> Any:
     """Return a function of PDFium that takes addresses as numbers: half the cost of a call."""
-    return ctypes.CFUNCTYPE(result, *given)(_address(function))
+    return ctypes.PYFUNCTYPE(result, *given)(_address(function))
 
 
 def _address(of: Any) -> int:

@@ -25,8 +25,14 @@ EXCERPT = 80
 MOST_PLACES = 50  # of one word on one page
 NEAR = 90
 BLOBS = 50
-LONG_WORD, FEW, MOST_BYTE = 30, 9, 255
-_ALONE = bytes([1, 1, 1])  # the lengths of words in a row
+LONG_WORD = 30
+# A text's shape, a byte a character. What Latin-1 does not have comes as a question mark.
+_FILLED = bytes(ord(" ") if chr(code).isspace() else ord("x") for code in range(256))
+_GAPPED = bytes(
+    ord("x") if chr(code).isalnum() or chr(code) == "?" else ord(" ") if chr(code) in " .-_" else 0
+    for code in range(256)
+)
+_LONG, _APART = b"x" * LONG_WORD, b"x x x x x x x x x"
 
 Words = tuple[str, ...]
 
@@ -161,7 +167,7 @@ _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){30,4000}(?![0-9a-fA-F])")
 _ESCAPES = re.compile(r"(?:\\(?:u00|x)[0-9a-fA-F]{2}){6}")
 _PERCENT = re.compile(r"(?<!\w)(?:%[0-9a-fA-F]{2}|\w){12,}%[0-9a-fA-F]{2}\S*")
 _NO_CHARACTER = re.compile(r"&#0*[1-9]\d{7,}")  # int() refuses what has 4300 digits
-_SPACED = re.compile(r"(?:\b\w[ .\-_]){8,}\w\b")
+_SPACED = re.compile(r"(?:(?<![^\W_])[^\W_][ .\-_]{1,3}){8,}[^\W_](?![^\W_])")
 _OTHER = re.compile("[\u0370-\u04ff]")
 _MIXED = re.compile(r"[a-z][\u0430-\u044f\u0456\u03bf]|[\u0430-\u044f\u0456\u03bf][a-z]")
 _ALIKE = str.maketrans("аеорсухіο", "aeopcyxio")
@@ -226,17 +232,14 @@ def _sentence(text: str, place: int) -> str:
 
 def _decoded(text: str) -> Iterator[str]:
     """Yield what parts of the text say that are written in a code."""
-    lengths = [*map(len, text.split())]
-    longest = max(lengths, default=0)
-    # Codes are long, or letters that stand alone: most pages have neither.
-    if longest >= LONG_WORD:
+    shape = text.encode("latin-1", "replace")
+    # Codes are long, or letters that stand apart: most pages have neither.
+    if _LONG in shape.translate(_FILLED):
         yield from _unpacked(text)
     if "&#" in text:
         yield html.unescape(_NO_CHARACTER.sub("", text))
-    if longest > MOST_BYTE:
-        lengths = [min(length, MOST_BYTE) for length in lengths]
-    alone = len(lengths) < FEW or _ALONE in bytes(lengths)
-    if alone and (spaced := _SPACED.search(text)):
+    gapped = shape.translate(_GAPPED).replace(b"   ", b" ").replace(b"  ", b" ")
+    if _APART in gapped and (spaced := _SPACED.search(text)):
         yield "".join(" " if len(gap) > 1 else gap for gap in _joined(spaced, text))
     lower = text.lower()
     if any(word in lower for word in _ROT13):

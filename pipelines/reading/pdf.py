@@ -26,7 +26,7 @@ MOST_PIXELS = 5000.0  # of a side; a poster is drawn smaller
 Buffer = ctypes.Array[ctypes.c_ushort]
 
 # PDFium's marks for a hyphen at the end of a line, whose two halves it joins.
-_HYPHEN = re.compile("[\x02\ufffe]")
+HYPHENS = "\x02\ufffe"
 
 
 def read_pdf(path: Path, limits: Limits) -> list[Page]:
@@ -122,7 +122,9 @@ def _text(page: raw.FPDF_PAGE, buffer: Buffer) -> tuple[str, Hidden, Buffer]:
     text = bytes(memoryview(buffer).cast("B")[: 2 * (written - 1)]).decode(
         "utf-16-le", "surrogatepass"
     )
-    return _HYPHEN.sub("", clean(text)), hidden, buffer
+    for hyphen in HYPHENS:
+        text = text.replace(hyphen, "")
+    return clean(text), hidden, buffer
 
 
 def _buffer(units: int) -> Buffer:
