@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -54,8 +55,19 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST, 20, 20)
-    # glibc's own; elsewhere there is nothing to say.
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
+    with _glibc() as libc:
         libc.mallopt(M_ARENA_MAX, ARENAS)
+    give_back()
+
+
+def give_back() -> None:
+    """Give freed memory back to the kernel: glibc keeps what lies below something in use."""
+    with _glibc() as libc:
         libc.malloc_trim(0)
+
+
+@contextlib.contextmanager
+def _glibc() -> Iterator[ctypes.CDLL]:
+    # Its own functions; elsewhere there is nothing to say.
+    with contextlib.suppress(OSError, AttributeError):
+        yield ctypes.CDLL(None)
