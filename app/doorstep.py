@@ -81,7 +81,9 @@ class Doorstep(HttpToolsProtocol):
         self._guard.coming += 1
         self._caller = Caller()
         cycle.scope["state"][CALLER] = self._caller
-        cycle.transport = cast("asyncio.Transport", Outlet(self.transport, self.loop))
+        # The head of a HEAD's answer is all of it: nothing follows that it could wait for.
+        if cycle.scope["method"] != "HEAD":
+            cycle.transport = cast("asyncio.Transport", Outlet(self.transport, self.loop))
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -56,7 +56,7 @@ def request(fields: dict[str, object]) -> None:
         "event": "request",
         **fields,
     }
-    with contextlib.suppress(OSError):  # a line that nobody takes is no reason to fail
+    with contextlib.suppress(Exception):  # as logging has it: a lost line is no reason to fail
         write(orjson.dumps(line))
 
 

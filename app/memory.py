@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -55,19 +54,16 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST, 20, 20)
-    with _glibc() as libc:
-        libc.mallopt(M_ARENA_MAX, ARENAS)
+    _glibc("mallopt", M_ARENA_MAX, ARENAS)
     give_back()
 
 
 def give_back() -> None:
     """Give freed memory back to the kernel: glibc keeps what lies below something in use."""
-    with _glibc() as libc:
-        libc.malloc_trim(0)
+    _glibc("malloc_trim", 0)
 
 
-@contextlib.contextmanager
-def _glibc() -> Iterator[ctypes.CDLL]:
+def _glibc(function: str, *given: int) -> None:
     # Its own functions; elsewhere there is nothing to say.
     with contextlib.suppress(OSError, AttributeError):
-        yield ctypes.CDLL(None)
+        getattr(ctypes.CDLL(None), function)(*given)

@@ -33,6 +33,7 @@ class Outlet:
         self._transport.close()
 
     def _let_go(self) -> None:
-        if self._held is not None:
-            head, self._held = self._held, None
+        head, self._held = self._held, None
+        # A transport that is closed takes nothing, and uvloop's says so by an exception.
+        if head is not None and not self._transport.is_closing():
             self._transport.write(head)

@@ -138,5 +138,4 @@ def close_coverage(question: str, documents: list[Document]) -> float:
 def _unranked(retrieved: list[Document], ranked: list[Document]) -> bool:
     """Say whether the order is the retriever's: a ranking model's score is never the cosine."""
     best = ranked[0]
-    scores = [each.score for each in retrieved if each.id == best.id]
-    return best.score in scores
+    return any(each.score == best.score for each in retrieved if each.id == best.id)

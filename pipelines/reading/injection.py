@@ -168,6 +168,8 @@ _ESCAPES = re.compile(r"(?:\\(?:u00|x)[0-9a-fA-F]{2}){6}")
 _PERCENT = re.compile(r"(?<!\w)(?:%[0-9a-fA-F]{2}|\w){12,}%[0-9a-fA-F]{2}\S*")
 _NO_CHARACTER = re.compile(r"&#0*[1-9]\d{7,}")  # int() refuses what has 4300 digits
 _SPACED = re.compile(r"(?:(?<![^\W_])[^\W_][ .\-_]{1,3}){8,}[^\W_](?![^\W_])")
+_GAP, _MARKS = re.compile(r"[ .\-_]{2,}"), re.compile(r"[ .\-_]")
+SPELLED, MOST_SPELLED = 1000, 4000  # rows of such letters, and characters read from one on
 _OTHER = re.compile("[\u0370-\u04ff]")
 _MIXED = re.compile(r"[a-z][\u0430-\u044f\u0456\u03bf]|[\u0430-\u044f\u0456\u03bf][a-z]")
 _ALIKE = str.maketrans("аеорсухіο", "aeopcyxio")
@@ -239,8 +241,8 @@ def _decoded(text: str) -> Iterator[str]:
     if "&#" in text:
         yield html.unescape(_NO_CHARACTER.sub("", text))
     gapped = shape.translate(_GAPPED).replace(b"   ", b" ").replace(b"  ", b" ")
-    if _APART in gapped and (spaced := _SPACED.search(text)):
-        yield "".join(" " if len(gap) > 1 else gap for gap in _joined(spaced, text))
+    if _APART in gapped:
+        yield from _spelled(text)
     lower = text.lower()
     if any(word in lower for word in _ROT13):
         yield codecs.encode(text, "rot13")
@@ -275,12 +277,15 @@ def _unpacked(text: str) -> Iterator[str]:
             break
 
 
-def _joined(spaced: re.Match[str], text: str) -> Iterator[str]:
-    """Yield letters that stand apart, and a gap of two wherever more than one parts them."""
-    part = text[spaced.start() : spaced.start() + 4000]
-    for piece in re.split(r"[ .\-_]{2,}", part):
-        yield from re.sub(r"[ .\-_]", "", piece)
-        yield "  "
+def _spelled(text: str) -> Iterator[str]:
+    """Yield what letters say that stand apart; a wider gap than between them parts words."""
+    read = 0
+    for count, match in enumerate(_SPACED.finditer(text)):
+        if count >= SPELLED:
+            break
+        if match.end() > read:
+            start, read = max(read, match.start()), max(match.end(), match.start() + MOST_SPELLED)
+            yield " ".join(_MARKS.sub("", word) for word in _GAP.split(text[start:read]))
 
 
 def _shown(unseen: str) -> str:

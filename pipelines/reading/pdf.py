@@ -122,9 +122,10 @@ def _text(page: raw.FPDF_PAGE, buffer: Buffer) -> tuple[str, Hidden, Buffer]:
     text = bytes(memoryview(buffer).cast("B")[: 2 * (written - 1)]).decode(
         "utf-16-le", "surrogatepass"
     )
+    text = clean(text)
     for hyphen in HYPHENS:
         text = text.replace(hyphen, "")
-    return clean(text), hidden, buffer
+    return text, hidden, buffer
 
 
 def _buffer(units: int) -> Buffer:

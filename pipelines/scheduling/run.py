@@ -105,7 +105,8 @@ class Run:
 
     async def _done(self, step: Step) -> Outputs | None:
         """Run a component and hand its outputs on; None where it has nothing to run on."""
-        values = self._values[step.name]
+        # Taken out: what only this step needs is not held while a language model speaks.
+        values = self._values.pop(step.name)
         # Set off by a value, from a caller or another component, or by nothing where none can come.
         if not values and step.is_fed:
             return None

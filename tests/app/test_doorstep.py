@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from app import doorstep
-from app.doorstep import LONGEST_BODY, LONGEST_HEAD, MOST_HEADERS, MOST_WAITING
+from app.doorstep import LONGEST_BODY, LONGEST_HEAD, MOST_HEADERS, MOST_WAITING, Doorstep
 from tests.app.house import Caller, House, in_a_house, until
 
 
@@ -292,3 +293,27 @@ def test_an_idle_connection_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyP
         assert (await inside.hear()).status == 200
 
     in_a_full_house(visit)
+
+
+def test_the_head_of_a_head_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the doorstep writes by itself, and whoever closes the connection, come behind it.
+    seen: list[bytes] = []
+    ended = Doorstep.on_response_complete
+
+    async def visit(house: House) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(house.address) as caller:
+
+            def look(self: Doorstep) -> None:
+                seen.append(caller.recv(2**16))
+                ended(self)
+
+            monkeypatch.setattr(Doorstep, "on_response_complete", look)
+            caller.setblocking(False)
+            await loop.sock_sendall(caller, b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            await until(lambda: bool(seen))
+
+    in_a_house(House(), visit)
+
+    assert seen[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert seen[0].endswith(b"\r\n\r\n")

@@ -77,6 +77,16 @@ def test_closing_lets_the_head_go_first() -> None:
     on_a_wire(use)
 
 
+def test_a_head_for_nobody_is_dropped() -> None:
+    async def use(wire: Wire, outlet: Outlet) -> None:
+        outlet.write(b"head")
+        wire.close()
+        await asyncio.sleep(0)
+        assert not wire.written
+
+    on_a_wire(use)
+
+
 def test_an_empty_body_follows_a_head_too() -> None:
     async def use(wire: Wire, outlet: Outlet) -> None:
         outlet.write(b"head")
