@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+_ACCESS = logging.getLogger("app.access")
 # Set by logging itself; everything else on a record came in through `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -49,6 +50,8 @@ class JsonLines(logging.Formatter):
 
 def request(fields: dict[str, object]) -> None:
     """Write the line of a request as the logger `app.access` would; that takes 20 microseconds."""
+    if not _ACCESS.isEnabledFor(logging.INFO):
+        return
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "level": "info",

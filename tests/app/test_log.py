@@ -8,7 +8,10 @@ import pytest
 from app import log
 
 
-def test_a_requests_line_is_what_its_logger_would_write(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_requests_line_is_what_its_logger_would_write(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app.access")
     fields: dict[str, object] = {"method": "POST", "status": 200, "seconds": 0.25, "complete": True}
     record = logging.LogRecord("app.access", logging.INFO, "guard.py", 1, "request", None, None)
     vars(record).update(fields)
@@ -22,7 +25,21 @@ def test_a_requests_line_is_what_its_logger_would_write(capsys: pytest.CaptureFi
     assert len(line["time"]) == len(expected["time"])
 
 
-def test_a_line_that_nobody_takes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_its_logger_is_not_on_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "app.access")
+
+    log.request({"status": 200})
+
+    assert capsys.readouterr().out == ""
+
+
+def test_a_line_that_nobody_takes_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app.access")
+
     def refuse(_line: bytes) -> None:
         raise BrokenPipeError
 
