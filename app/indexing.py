@@ -60,20 +60,8 @@ class ChunkIndex:
         readers: Sequence[str] | None = None,
     ) -> int:
         """Write a document's chunks in place of its old ones and return how many there are."""
-        return _tidied(
-            self._run(
-                collection,
-                lambda opened: index_document(
-                    opened.pipeline,
-                    opened.points,
-                    document_id,
-                    name,
-                    pages,
-                    readers=readers,
-                    on_progress=on_progress,
-                ),
-            )
-        )
+        live = self._live(collection)
+        return self.index_into(live, document_id, name, pages, readers, on_progress)
 
     def index_into(
         self,
@@ -81,17 +69,25 @@ class ChunkIndex:
         document_id: str,
         name: str,
         pages: list[Page],
-        readers: Sequence[str],
+        readers: Sequence[str] | None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Write a document's chunks into vectors that do not answer, or not yet."""
-        return _tidied(
-            self._run_in(
-                generation,
-                lambda opened: index_document(
-                    opened.pipeline, opened.points, document_id, name, pages, readers=readers
-                ),
-            )
+        """Write a document's chunks into these vectors, which may not answer yet."""
+        chunks = self._run_in(
+            generation,
+            lambda opened: index_document(
+                opened.pipeline,
+                opened.points,
+                document_id,
+                name,
+                pages,
+                readers=readers,
+                on_progress=on_progress,
+            ),
         )
+        if chunks >= MANY:
+            give_back()
+        return chunks
 
     def set_readers(self, collection: str, document_id: str, readers: Sequence[str]) -> None:
         """Write who may read a document into all chunks of it, in all vectors."""
@@ -178,13 +174,6 @@ class ChunkIndex:
                     build_indexing_pipeline(store, physical, embedding), Points(store, physical)
                 )
             return self._opened[generation]
-
-
-def _tidied(chunks: int) -> int:
-    """Return how many there were; after many of them memory goes back that they leave behind."""
-    if chunks >= MANY:
-        give_back()
-    return chunks
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -35,13 +35,6 @@ class Window(NamedTuple):
     words: frozenset[str]
     first: int
 
-    @property
-    def span(self) -> Span:
-        """Where the sentences stand in the passage's content."""
-        sentences = taken_apart(self.document.content or "").sentences
-        last = min(self.first + 1, len(sentences) - 1)
-        return sentences[self.first].span[0], sentences[last].span[1]
-
 
 class Grounding:
     """Says which passage supports a sentence."""

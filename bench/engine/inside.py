@@ -54,14 +54,19 @@ def inside(stub_url: str, cores: Cores, rounds: int, seconds: float) -> Inside:
 async def _measured(stub_url: str, rounds: int, seconds: float) -> dict[str, list[float]]:
     import aiohttp
 
+    from bench.peers import work
     from bench.peers.handwritten.server import Chain
     from pipelines.asking import Asking, pipeline_inputs
     from pipelines.document_store import build_document_store
     from pipelines.query import build_query_pipeline
     from pipelines.settings import Endpoint, QuerySettings, StoreSettings
 
-    models = [Endpoint(url=f"{stub_url}/v1", model=f"stub-{name}") for name in _MODELS]
-    settings = QuerySettings(embedding=models[0], ranking=models[1], llm=models[2])
+    url = work.MODELS_URL
+    settings = QuerySettings(
+        embedding=Endpoint(url=url, model=work.EMBEDDING),
+        ranking=Endpoint(url=url, model=work.RANKING),
+        llm=Endpoint(url=url, model=work.LLM),
+    )
     store = build_document_store(
         StoreSettings(url=stub_url, dimension=content.DIMENSION), "documents"
     )
@@ -92,9 +97,6 @@ async def _measured(stub_url: str, rounds: int, seconds: float) -> dict[str, lis
                 found[name].append(await _cpu_milliseconds(ask, seconds))
         await asking.close()
     return found
-
-
-_MODELS = ("embedding", "ranking", "llm")
 
 
 async def _cpu_milliseconds(ask: Ask, seconds: float) -> float:

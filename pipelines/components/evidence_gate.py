@@ -10,6 +10,13 @@ from pipelines.fencing import fenced
 from pipelines.passage import taken_apart
 from pipelines.words import key_words, view
 
+_OUTPUTS: dict[str, Any] = {
+    "passages": list[str],
+    "documents": list[Document],
+    "similarity": float,
+    "wanted": dict[str, float],
+}
+
 
 @component
 class EvidenceGate:
@@ -64,12 +71,7 @@ class EvidenceGate:
             min_evidence=self.min_evidence,
         )
 
-    @component.output_types(
-        passages=list[str],
-        documents=list[Document],
-        similarity=float,
-        wanted=dict[str, float],
-    )
+    @component.output_types(**_OUTPUTS)
     def run(
         self, question: str, retrieved: list[Document], ranked: list[Document]
     ) -> dict[str, object]:
@@ -91,12 +93,7 @@ class EvidenceGate:
             "wanted": wanted,
         }
 
-    @component.output_types(
-        passages=list[str],
-        documents=list[Document],
-        similarity=float,
-        wanted=dict[str, float],
-    )
+    @component.output_types(**_OUTPUTS)
     async def run_async(
         self, question: str, retrieved: list[Document], ranked: list[Document]
     ) -> dict[str, object]:
